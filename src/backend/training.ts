@@ -1,0 +1,118 @@
+/**
+ * What the backend and `splatctl train` know of the trainer: a few calls, an ordered stream of small events,
+ * and snapshots. The trainer itself runs in a worker of its own (`trainer-thread.ts`) and never waits for us.
+ */
+import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { Camera } from "../trainer/camera.ts";
+
+/** Colour behind the scene. Images with alpha are composited on it too. */
+export type Background = "black" | "white" | "random";
+
+export interface TrainingSettings {
+  /** Worker threads for the kernels, the trainer's own included. */
+  readonly threads: number;
+  readonly maxGaussians: number;
+  readonly shDegree: ShDegree;
+  readonly background: Background;
+  readonly seed: number;
+  /** Box the scene lies in, metres, world axes; bounds where first Gaussians are placed. */
+  readonly bounds: { readonly min: readonly number[]; readonly max: readonly number[] } | null;
+}
+
+/** A frame as the trainer takes it. Pixels lie in shared memory, so handing it over copies nothing. */
+export interface TrainingFrame {
+  /** Identity, ≥ 1, unique within the session. */
+  readonly index: number;
+  readonly camera: Camera;
+  /** [height, width, 4] straight-alpha sRGB, on a SharedArrayBuffer. */
+  readonly rgba: Uint8Array;
+  /** [height, width] 0 = this pixel has no source: neither trained nor scored. Null = all pixels count. */
+  readonly mask: Uint8Array | null;
+  /** Never trained on, scored only. */
+  readonly holdout: boolean;
+}
+
+/** Hides what moves with the camera, at any resolution; sampled to each frame's size. */
+export interface SceneMask {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width] 0 = hidden. */
+  readonly values: Uint8Array;
+}
+
+/** Seed points for the first Gaussians. */
+export interface Points {
+  /** [N,3] metres. */
+  readonly positions: Float32Array;
+  /** [N,3] sRGB 0…1. */
+  readonly colors: Float32Array;
+}
+
+/** When to stop optimising; whichever comes first ends it. */
+export interface Budget {
+  /** Steps from the call on. */
+  readonly steps?: number | undefined;
+  /** Wall-clock end, Unix seconds. */
+  readonly deadlineS?: number | undefined;
+}
+
+export interface Score {
+  readonly index: number;
+  /** dB, over the pixels that count, render clamped to 0…1. */
+  readonly psnr: number;
+  /** Mean SSIM, 11×11 Gaussian window, σ = 1.5. */
+  readonly ssim: number;
+}
+
+export type TrainingPhase = "waiting" | "training" | "finishing" | "done";
+
+export type TrainingEvent =
+  /** At most 4 a second. */
+  | {
+      readonly type: "progress";
+      readonly phase: TrainingPhase;
+      readonly step: number;
+      readonly stepsPerSecond: number;
+      readonly gaussianCount: number;
+      /** Mean over trained frames of their last PSNR, dB; null before any. */
+      readonly psnrTrain: number | null;
+      readonly psnrHoldout: number | null;
+      /** [index, dB] of frames whose PSNR is new since the last event. */
+      readonly framePsnr: readonly (readonly [number, number])[];
+      readonly memoryBytes: number;
+    }
+  /** The first step that looked at these frames has ended. */
+  | { readonly type: "trained"; readonly indices: readonly number[] }
+  /** The scene as it is now, for the latest-value slot; every 0.5…2 s while steps are made. */
+  | { readonly type: "snapshot"; readonly step: number; readonly gaussians: Gaussians }
+  /** `finish` has run to its end; a last snapshot went before. */
+  | { readonly type: "finished"; readonly step: number; readonly gaussians: Gaussians }
+  | { readonly type: "failed"; readonly message: string };
+
+/** Handle on a running trainer. Calls are ordered; none blocks. */
+export interface Training {
+  addFrame(frame: TrainingFrame): void;
+  /** Replace where a frame was taken from (its pose came late, or was refined). */
+  setCamera(index: number, camera: Camera): void;
+  addPoints(points: Points): void;
+  setMask(mask: SceneMask | null): void;
+  setSettings(settings: Partial<TrainingSettings>): void;
+  /** Start from these Gaussians instead of placing first ones (after a restart). */
+  restore(gaussians: Gaussians, step: number): void;
+  /** The scene after all calls made so far. Null while there are no Gaussians. */
+  snapshot(): Promise<{ gaussians: Gaussians; step: number } | null>;
+  /** Optimise to the end of the budget, learning rates falling, then emit `finished`. */
+  finish(budget: Budget): void;
+  /** Score frames, rendering each from its own camera. */
+  score(indices: readonly number[]): Promise<Score[]>;
+  /** [height, width, 3] sRGB bytes of the scene from a camera. */
+  render(camera: Camera): Promise<Uint8Array>;
+  /** End the worker and its helpers. */
+  close(): Promise<void>;
+}
+
+/** How a backend gets a trainer; tests may pass their own. */
+export type StartTraining = (
+  settings: TrainingSettings,
+  onEvent: (event: TrainingEvent) => void,
+) => Promise<Training>;

@@ -1,0 +1,64 @@
+/**
+ * Settings: flags over environment over defaults, resolved once into one frozen value.
+ * The only reader of `process.env`.
+ */
+import { SplatError } from "./errors.ts";
+
+/** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
+export const DEFAULT_PORT = 7860;
+
+/** Where each setting came from; printed so nobody wonders which backend a command talks to. */
+export type Origin = "flag" | "environment" | "default";
+
+export interface Config {
+  /** Base URL of the backend, no trailing slash. */
+  readonly url: string;
+  readonly urlOrigin: Origin;
+  /** Bearer token the backend asks for, if any. Never printed. */
+  readonly token: string | undefined;
+  /** Folder where the embedded backend keeps frames, state and chunks. */
+  readonly dataDir: string;
+  /** Browser origins the embedded backend accepts. */
+  readonly corsOrigins: readonly string[];
+}
+
+export interface ConfigFlags {
+  readonly url?: string | undefined;
+  readonly data?: string | undefined;
+}
+
+/** Resolve the settings of one run. Throws `usage` when a value cannot be one. */
+export function resolveConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv = process.env): Config {
+  const [rawUrl, urlOrigin] = pick(flags.url, env["SPLAT_API_URL"], `http://127.0.0.1:${DEFAULT_PORT}`);
+  const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], "splatctl-data");
+  return Object.freeze({
+    url: parseUrl(rawUrl),
+    urlOrigin,
+    token: nonEmpty(env["SPLAT_API_TOKEN"]),
+    dataDir,
+    corsOrigins: (env["SPLAT_CORS_ORIGINS"] ?? "")
+      .split(",")
+      .map((origin) => origin.trim().replace(/\/$/, ""))
+      .filter((origin) => origin !== ""),
+  });
+}
+
+function pick(flag: string | undefined, env: string | undefined, fallback: string): [string, Origin] {
+  if (flag !== undefined) return [flag, "flag"];
+  const value = nonEmpty(env);
+  return value === undefined ? [fallback, "default"] : [value, "environment"];
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === undefined || value.trim() === "" ? undefined : value.trim();
+}
+
+function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new SplatError("usage", `"${text}" is not a backend URL`, {
+      hint: `Give one like http://127.0.0.1:${DEFAULT_PORT} with --url or SPLAT_API_URL.`,
+    });
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+}

@@ -1,0 +1,92 @@
+/**
+ * The one error class of the project, its exit codes, and how it is printed.
+ */
+
+/** What went wrong, in the terms a script can act on. Each maps to one exit code. */
+export type ErrorCode =
+  | "internal" // a bug of ours
+  | "usage" // wrong flags or arguments
+  | "bad_input" // a file or folder given by the user cannot be used
+  | "not_configured" // a setting or credential is missing or refused
+  | "unreachable" // the backend does not answer
+  | "refused" // the backend answered no
+  | "partial" // some of the work is done, the rest is kept
+  | "interrupted"; // Ctrl-C
+
+/** Exit code of the process for each error code (architecture: 0 done, 1 bug, 2 usage, 3, 4, 5, 130). */
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  internal: 1,
+  usage: 2,
+  bad_input: 2,
+  not_configured: 3,
+  unreachable: 4,
+  refused: 4,
+  partial: 5,
+  interrupted: 130,
+};
+
+/** What a backend answered when it refused: HTTP status, the contract's code, and when to come back. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  /** From `Retry-After`, seconds. */
+  readonly retryAfterS?: number | undefined;
+}
+
+export interface SplatErrorOptions {
+  /** What the user can do next, one sentence. */
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** An error meant for a person: what happened, what to do next, and why. */
+export class SplatError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  /** Set when a backend answered no. */
+  readonly refusal: Refusal | undefined;
+
+  constructor(code: ErrorCode, message: string, options: SplatErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SplatError";
+    this.code = code;
+    this.hint = options.hint;
+    this.refusal = options.refusal;
+  }
+}
+
+/** Turn anything thrown into a SplatError; what we did not foresee is `internal`. */
+export function toSplatError(thrown: unknown): SplatError {
+  if (thrown instanceof SplatError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SplatError("internal", message, {
+    cause: thrown,
+    hint: "This looks like a bug in splatctl. Run again with --verbose and report what it prints.",
+  });
+}
+
+/** The message of anything thrown, for a line of log. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Print form: text for people, one JSON object for scripts. Causes are named, stacks only when verbose. */
+export function explain(error: SplatError, options: { json?: boolean; verbose?: boolean } = {}): string {
+  if (options.json === true) {
+    return JSON.stringify({
+      success: false,
+      error: { code: error.code, message: error.message, hint: error.hint },
+    });
+  }
+  const lines = [`error: ${error.message}`];
+  if (error.cause instanceof Error && error.cause.message !== error.message) {
+    lines.push(`  because: ${error.cause.message}`);
+  }
+  if (error.hint !== undefined) lines.push(`  ${error.hint}`);
+  if (options.verbose === true) {
+    const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+    if (stack !== undefined) lines.push(stack);
+  }
+  return lines.join("\n");
+}

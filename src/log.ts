@@ -1,0 +1,29 @@
+/** Log lines for people: to stderr, never to stdout, which is for results only. */
+
+export type LogLevel = "quiet" | "normal" | "verbose";
+
+export interface Log {
+  readonly level: LogLevel;
+  /** Progress and notes; hidden by --quiet. */
+  info(line: string): void;
+  /** Something the user should know; always shown. */
+  warn(line: string): void;
+  /** Detail for debugging; shown by --verbose. */
+  debug(line: string): void;
+}
+
+/** A logger writing to `write` (stderr by default). */
+export function createLog(
+  level: LogLevel,
+  write = (line: string): unknown => process.stderr.write(line),
+): Log {
+  return {
+    level,
+    info: (line) => level !== "quiet" && write(`${line}\n`),
+    warn: (line) => write(`warning: ${line}\n`),
+    debug: (line) => level === "verbose" && write(`${line}\n`),
+  };
+}
+
+/** A logger that says nothing, for tests and libraries. */
+export const silentLog: Log = createLog("quiet", () => undefined);

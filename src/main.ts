@@ -1,0 +1,32 @@
+/**
+ * Builds the program and runs it. The only catch and the only exit code of the project are here.
+ * Commands are loaded when they are called, so `--help` stays fast.
+ */
+import { Command, CommanderError } from "commander";
+import { explain, EXIT_CODES, SplatError, toSplatError } from "./errors.ts";
+import { registerCommands } from "./commands/index.ts";
+
+/** Run one command line; resolves to the process's exit code, never rejects. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command("splatctl")
+    .description("Live 3D Gaussian splatting from a hobby robot arm: capture, train, watch, pull.")
+    .option("--verbose", "say more, stack traces included")
+    .option("--quiet", "say only what matters")
+    .showHelpAfterError("(add --help for usage)")
+    .exitOverride();
+  registerCommands(program);
+  try {
+    await program.parseAsync(argv);
+    return typeof process.exitCode === "number" ? process.exitCode : 0;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.usage;
+    return report(toSplatError(thrown), argv);
+  }
+}
+
+function report(error: SplatError, argv: readonly string[]): number {
+  const json = argv.includes("--json");
+  const text = explain(error, { json, verbose: argv.includes("--verbose") });
+  (json ? process.stdout : process.stderr).write(`${text}\n`);
+  return EXIT_CODES[error.code];
+}
