@@ -3,7 +3,7 @@
  * Commands are loaded when they are called, so `--help` stays fast.
  */
 import { Command, CommanderError } from "commander";
-import { explain, EXIT_CODES, SplatError, toSplatError } from "./errors.ts";
+import { explain, EXIT_CODES, toSplatError, type SplatError } from "./errors.ts";
 import { registerCommands } from "./commands/index.ts";
 
 /** Run one command line; resolves to the process's exit code, never rejects. */

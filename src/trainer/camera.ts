@@ -28,11 +28,8 @@ export interface Camera extends Intrinsics {
 /** Camera of intrinsics and a camera-to-world pose with OpenGL axes. The rotation part must be orthonormal. */
 export function cameraFromPose(intrinsics: Intrinsics, cameraToWorld: Matrix4): Camera {
   const m = cameraToWorld;
-  const rotation = [
-    ...[m[0], m[4], m[8]],
-    ...[-m[1], -m[5], -m[9]], // OpenGL y up → OpenCV y down
-    ...[-m[2], -m[6], -m[10]], // OpenGL looks along −z → OpenCV along +z
-  ];
+  // OpenGL → OpenCV: y turns down, and the view direction is +z instead of −z.
+  const rotation = [m[0], m[4], m[8], -m[1], -m[5], -m[9], -m[2], -m[6], -m[10]];
   const center = [m[3], m[7], m[11]];
   const translation = [0, 1, 2].map(
     (row) =>
