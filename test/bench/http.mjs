@@ -13,11 +13,12 @@ import { fileURLToPath } from "node:url";
 import { DEFAULT_CAMERA_MOUNT } from "../../dist/robot/so101.js";
 import { writeSimulatedCapture } from "../../dist/sim/capture.js";
 import { TABLETOP_BOUNDS } from "../../dist/sim/tabletop.js";
+import { wristIntrinsics } from "../../dist/sim/wrist-camera.js";
 
 export const about = "latency of /health and /get-ply while training at full load (about 40 s)";
 
 const FRAMES = 40;
-const LENS = { width: 320, height: 240, fx: 277, fy: 277, cx: 160, cy: 120 };
+const LENS = wristIntrinsics(320, 240);
 const IDLE_S = 5;
 const LOADED_S = 20;
 const bin = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
