@@ -6,6 +6,7 @@ import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   calibrationSchema,
+  errorSchema,
   healthSchema,
   jointResponseSchema,
   LIMITS,
@@ -15,7 +16,6 @@ import {
   sceneSettingsSchema,
   type SceneResponse,
 } from "../../src/api/schema.ts";
-import { errorSchema } from "../../src/api/schema.ts";
 import { nowS } from "../../src/time.ts";
 import { poseTests } from "./contract-poses.ts";
 import {
@@ -262,18 +262,18 @@ function badRequestTests(backend: () => Caller): void {
   });
 
   describe("requests that are too large", () => {
-    const megabytes33 = 33 * 1024 * 1024;
+    const tooManyBytes = LIMITS.frameBytes + 8 * 1024 * 1024;
     const form = { "content-type": "multipart/form-data; boundary=x" };
 
     it("a frame that says so", async () => {
-      const headers = { ...form, "content-length": String(megabytes33) };
-      await backend().no("too_large", "POST", "/upload-frame", { headers, body: endless(megabytes33) });
+      const headers = { ...form, "content-length": String(tooManyBytes) };
+      await backend().no("too_large", "POST", "/upload-frame", { headers, body: endless(tooManyBytes) });
     });
 
     it("a frame that does not", async () => {
       await backend().no("too_large", "POST", "/upload-frame", {
         headers: form,
-        body: endless(megabytes33),
+        body: endless(tooManyBytes),
       });
     });
 
