@@ -4,22 +4,21 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import sharp from "sharp";
-import { cameraToWorld } from "../../dist/robot/kinematics.js";
-import { renderTabletop } from "../../dist/sim/raytrace.js";
-import { armTrajectory } from "../../dist/sim/trajectory.js";
-import { cameraFromPose } from "../../dist/trainer/camera.js";
+import { DEFAULT_CAMERA_MOUNT } from "../../dist/robot/so101.js";
+import { writeSimulatedCapture } from "../../dist/sim/capture.js";
+import { TABLETOP_BOUNDS } from "../../dist/sim/tabletop.js";
+import { wristIntrinsics } from "../../dist/sim/wrist-camera.js";
 
 export const about = "latency of /health and /get-ply while training at full load (about 40 s)";
 
 const FRAMES = 40;
-const LENS = { width: 320, height: 240, fx: 277, fy: 277, cx: 160, cy: 120 };
+const LENS = wristIntrinsics(320, 240);
 const IDLE_S = 5;
 const LOADED_S = 20;
 const bin = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
@@ -31,7 +30,7 @@ export async function run(say) {
   const url = `http://127.0.0.1:${port}`;
   const server = spawn(
     process.execPath,
-    [bin, "serve", "--port", String(port), "--data", folder, "--quiet"],
+    [bin, "serve", "--port", String(port), "--data", join(folder, "data"), "--quiet"],
     {
       stdio: ["ignore", "ignore", "inherit"],
     },
@@ -41,7 +40,7 @@ export async function run(say) {
     say(`measuring at rest for ${IDLE_S} s ...`);
     const idle = await measure(url, IDLE_S);
     say(`uploading ${FRAMES} simulated frames ...`);
-    await upload(url);
+    await upload(url, join(folder, "frames"));
     await untilGaussians(url);
     say(`measuring under training for ${LOADED_S} s ...`);
     const before = await getJson(`${url}/status`);
@@ -94,24 +93,27 @@ async function getJson(url) {
   return await response.json();
 }
 
-async function upload(url) {
+/** A scan by the simulated arm, sent with the joints of each picture. */
+async function upload(url, folder) {
   const { width: w, height: h, fx: fl_x, fy: fl_y, cx, cy } = LENS;
   const camera = { model: "PINHOLE", w, h, fl_x, fl_y, cx, cy };
   await send(`${url}/scene`, {
     method: "PUT",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ camera }),
+    body: JSON.stringify({ camera, bounds: TABLETOP_BOUNDS }),
   });
-  for (const joints of armTrajectory(FRAMES)) {
-    const pose = cameraToWorld(joints);
-    const pixels = renderTabletop(cameraFromPose(LENS, pose));
-    const png = await sharp(pixels, { raw: { width: w, height: h, channels: 3 } })
-      .png()
-      .toBuffer();
+  await mkdir(folder);
+  await writeSimulatedCapture(folder, {
+    frames: FRAMES,
+    intrinsics: LENS,
+    mount: DEFAULT_CAMERA_MOUNT,
+    everyMs: 0,
+  });
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith(".png")).sort()) {
+    const { joint_angles } = JSON.parse(await readFile(join(folder, name.replace(".png", ".json")), "utf8"));
     const form = new FormData();
-    form.set("file", new Blob([png], { type: "image/png" }), "frame.png");
-    const rows = [0, 4, 8, 12].map((start) => pose.slice(start, start + 4));
-    form.set("meta", JSON.stringify({ camera_to_world: rows }));
+    form.set("file", new Blob([await readFile(join(folder, name))], { type: "image/png" }), name);
+    form.set("meta", JSON.stringify({ frame_id: name, joint_angles }));
     await send(`${url}/upload-frame`, { method: "POST", body: form });
   }
 }
