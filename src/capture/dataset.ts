@@ -134,10 +134,17 @@ async function parseTransforms(path: string): Promise<Transforms> {
 function withoutNaN(text: string): string {
   return text
     .replace(/^\uFEFF/, "")
-    .replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) => (token.startsWith('"') ? token : "null"));
+    .replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+      token.startsWith('"') ? token : "null",
+    );
 }
 
-async function list(root: string, top: Transforms, split: Split | null, problems: Problem[]): Promise<Listed[]> {
+async function list(
+  root: string,
+  top: Transforms,
+  split: Split | null,
+  problems: Problem[],
+): Promise<Listed[]> {
   const splitOf = splitRule(top, split);
   const listed: Listed[] = [];
   for (const [i, value] of top.frames.entries()) {
@@ -197,7 +204,11 @@ async function withImages(listed: Listed[], allowMissing: boolean, problems: Pro
   const present: Listed[] = [];
   for (const item of listed) {
     if (await exists(item.path)) present.push(item);
-    else problems.push({ name: item.name, reason: "missing: transforms.json names it, but there is no such file" });
+    else
+      problems.push({
+        name: item.name,
+        reason: "missing: transforms.json names it, but there is no such file",
+      });
   }
   return present;
 }

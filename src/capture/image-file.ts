@@ -84,9 +84,7 @@ function judge(bytes: Buffer, version: FileVersion): FileLook {
   }
   if (!header.complete) return growing(version, "truncated: the end of the image is missing");
   const reason = whyHopeless(header);
-  return reason === null
-    ? { kind: "ready", bytes, header, version }
-    : { kind: "rejected", version, reason };
+  return reason === null ? { kind: "ready", bytes, header, version } : { kind: "rejected", version, reason };
 }
 
 function whyHopeless({ width, height }: ImageHeader): string | null {

@@ -21,7 +21,8 @@ const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
 /** Header of the image these bytes hold or begin; null when they are neither JPEG nor PNG, whatever their name. */
 export function readImageHeader(bytes: Buffer): ImageHeader | null {
   if (bytes.subarray(0, 8).equals(PNG_SIGNATURE)) return readPng(bytes);
-  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return readJpeg(bytes);
+  if (bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff)
+    return readJpeg(bytes);
   return null;
 }
 
@@ -45,7 +46,7 @@ function readPng(bytes: Buffer): ImageHeader {
 function readJpeg(bytes: Buffer): ImageHeader {
   let [width, height, complete] = [0, 0, false];
   let exif: Buffer | null = null;
-  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1];
     if (marker === 0xff) {
       at += 1; // fill byte

@@ -58,17 +58,7 @@ export function hasFocalLength(lens: Lens): boolean {
  * and for a lens that cannot be.
  */
 export function cameraOf(lens: Lens, imageSize: ImageSize | null): DatasetCamera {
-  const model = lens.camera_model ?? "OPENCV";
-  if (lens.is_fisheye === true || !SUPPORTED_MODELS.includes(model)) {
-    throw badLens(`camera_model ${lens.is_fisheye === true ? "fisheye" : model} is not supported`, {
-      hint: "Undistort the images to a pinhole camera first (OPENCV and PINHOLE are supported).",
-    });
-  }
-  if ((lens.k3 ?? 0) !== 0 || (lens.k4 ?? 0) !== 0) {
-    throw badLens("distortion terms k3 and k4 are not supported", {
-      hint: "Undistort the images first, or calibrate with k1, k2, p1, p2 only.",
-    });
-  }
+  requireSupported(lens);
   const [w, h] = [lens.w ?? imageSize?.width, lens.h ?? imageSize?.height];
   if (w === undefined || h === undefined) {
     throw badLens("the image size is unknown: no w and h, and no image to look at", {
@@ -77,15 +67,35 @@ export function cameraOf(lens: Lens, imageSize: ImageSize | null): DatasetCamera
   }
   const flX = lens.fl_x ?? focalLength(w, lens.camera_angle_x);
   if (flX === undefined) {
-    throw badLens("no focal length: neither fl_x nor camera_angle_x", { hint: "Add fl_x to transforms.json." });
+    throw badLens("no focal length: neither fl_x nor camera_angle_x", {
+      hint: "Add fl_x to transforms.json.",
+    });
   }
   const flY = lens.fl_y ?? focalLength(h, lens.camera_angle_y) ?? flX;
   if (!isSize(w) || !isSize(h) || !(flX > 0) || !(flY > 0)) {
     throw badLens(`w=${w} h=${h} fl_x=${flX} fl_y=${flY} cannot be a lens`);
   }
-  const { cx = w / 2, cy = h / 2, k1 = 0, k2 = 0, p1 = 0, p2 = 0 } = lens;
+  const { cx = w / 2, cy = h / 2 } = lens;
+  return { w, h, fl_x: flX, fl_y: flY, cx, cy, ...distortionOf(lens) };
+}
+
+function requireSupported({ camera_model: model = "OPENCV", is_fisheye: isFisheye, k3, k4 }: Lens): void {
+  if (isFisheye === true || !SUPPORTED_MODELS.includes(model)) {
+    throw badLens(`camera_model ${isFisheye === true ? "fisheye" : model} is not supported`, {
+      hint: "Undistort the images to a pinhole camera first (OPENCV and PINHOLE are supported).",
+    });
+  }
+  if ((k3 ?? 0) !== 0 || (k4 ?? 0) !== 0) {
+    throw badLens("distortion terms k3 and k4 are not supported", {
+      hint: "Undistort the images first, or calibrate with k1, k2, p1, p2 only.",
+    });
+  }
+}
+
+/** The terms decide the model: files say OPENCV for undistorted images too. */
+function distortionOf({ k1 = 0, k2 = 0, p1 = 0, p2 = 0 }: Lens) {
   const isDistorted = [k1, k2, p1, p2].some((term) => term !== 0);
-  return { model: isDistorted ? "OPENCV" : "PINHOLE", w, h, fl_x: flX, fl_y: flY, cx, cy, k1, k2, p1, p2 };
+  return { model: isDistorted ? "OPENCV" : "PINHOLE", k1, k2, p1, p2 } as const;
 }
 
 function focalLength(size: number, angleRad: number | undefined): number | undefined {

@@ -1,5 +1,5 @@
 /** `NAME.json` beside `NAME.jpg`: what the writer of a picture knows about it, in the words of the contract's `meta`. */
-import { access, readFile } from "node:fs/promises";
+import { access, readdir, readFile } from "node:fs/promises";
 import { z } from "zod";
 
 /** Shape only. What the values may be is the backend's law: it refuses the frame and says why. */
@@ -18,6 +18,8 @@ export type SidecarLook =
   | { readonly kind: "none" }
   | { readonly kind: "read"; readonly sidecar: Sidecar }
   | { readonly kind: "unusable"; readonly reason: string };
+
+const IMAGE_ENDING = /\.(jpe?g|png)$/i;
 
 /** Path of the sidecar of an image, by name alone. */
 export function sidecarPath(imagePath: string): string {
@@ -49,6 +51,12 @@ export async function hasSidecar(imagePath: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Whether any image of a folder has a sidecar now. */
+export async function folderHasSidecars(dir: string, recursive: boolean): Promise<boolean> {
+  const names = new Set(await readdir(dir, { recursive }));
+  return [...names].some((name) => IMAGE_ENDING.test(name) && names.has(sidecarPath(name)));
 }
 
 function unusable(reason: string): SidecarLook {
