@@ -1,5 +1,6 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
+import { registerCapture } from "./capture.ts";
 import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
 import { registerStatus } from "./status.ts";
@@ -7,6 +8,7 @@ import { registerStop } from "./stop.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
+  registerCapture(program);
   registerStatus(program);
   registerPull(program);
   registerStop(program);
