@@ -1,7 +1,7 @@
 /** Reads what a request brings, never more than is allowed, and checks its form. */
-import { z } from "zod";
+import type { z } from "zod";
 import { frameMetaSchema, LIMITS, type FrameMeta } from "../api/schema.ts";
-import { messageOf, SplatError } from "../errors.ts";
+import { messageOf, type SplatError } from "../errors.ts";
 import { refuse } from "./refuse.ts";
 
 /** Room in an upload for `meta` and the multipart syntax beside the file. */

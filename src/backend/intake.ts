@@ -90,14 +90,14 @@ export class Intake {
   /** A joint reading came: frames that waited for it may have their pose now. */
   addJoints(timeS: number, anglesRad: readonly number[]): void {
     this.joints.add({ timeS, anglesRad });
-    for (const pending of [...this.#pending]) this.#resolve(pending, true);
+    for (const pending of this.#pending) this.#resolve(pending, true);
   }
 
   /** Refuse what comes from now on with `reason`; resolves when all that was under way has ended. */
   async close(reason: SplatError): Promise<void> {
     this.#closed ??= reason;
     await Promise.allSettled([...this.#inFlight.values()].map(({ result }) => result));
-    for (const pending of [...this.#pending]) this.#resolve(pending, false);
+    for (const pending of this.#pending) this.#resolve(pending, false);
   }
 
   /** Hand a frame of before a restart to the trainer again. Throws what decoding throws. */
@@ -242,7 +242,7 @@ interface Upload {
 
 /** Hashed off the main thread: a frame may be large. */
 async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return Buffer.from(digest).toString("hex");
 }
 

@@ -14,13 +14,14 @@ import type { Gaussians } from "../splat/gaussians.ts";
 import { nowS } from "../time.ts";
 import { ChunkSchedule } from "./chunk-schedule.ts";
 import { ChunkWriter } from "./chunks.ts";
+import { Ending } from "./ending.ts";
 import { FrameTable } from "./frames.ts";
 import { decodeMask, sameAspect } from "./image.ts";
 import { Intake, type Accepted } from "./intake.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LatencyWindow } from "./latency.ts";
 import { refuse } from "./refuse.ts";
-import { createSerial } from "./serial.ts";
+import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
 import { SnapshotSlot } from "./snapshot-slot.ts";
 import { bucketStatus } from "./status.ts";
@@ -51,7 +52,6 @@ export interface TrainerReport {
 }
 
 const BUCKET_PREFIX = "scenes";
-const SAVE_EVERY_MS = 30_000;
 const MAX_WARNINGS = 50;
 
 /** See the top of the file; `openSession` makes one. */
@@ -73,15 +73,8 @@ export class Session {
   maskPng: Uint8Array | null = null;
   readonly #deps: SessionDeps;
   readonly #schedule: ChunkSchedule;
-  readonly #saves = createSerial();
-  #phase: "open" | "stopped" | "complete";
-  #failed = false;
-  #finishS: number;
-  #isOptimised = false;
-  #finishing: Promise<void> | null = null;
-  #trainerEnded: () => void = () => undefined;
-  #savedVersion = 0;
-  #savedAtMs = Date.now();
+  readonly #saver: Saver;
+  readonly #ending: Ending;
 
   constructor(deps: SessionDeps, saved: SavedSession) {
     this.#deps = deps;
@@ -94,8 +87,6 @@ export class Session {
       psnrTrain: saved.psnr_train,
       psnrHoldout: saved.psnr_holdout,
     };
-    this.#phase = saved.phase;
-    this.#finishS = saved.finish_seconds;
     this.frames.restoreRejectedCount(saved.rejected_count);
     this.slot = new SnapshotSlot(saved.version_ceiling);
     this.chunks = new ChunkWriter(
@@ -106,13 +97,14 @@ export class Session {
     );
     this.#schedule = this.#createSchedule(saved.chunk_step);
     this.intake = this.#createIntake();
+    this.#saver = new Saver(deps.store, this.slot, () => this.#saved());
+    this.#ending = this.#createEnding(saved);
   }
 
   get state(): SceneState {
-    if (this.#failed) return "failed";
-    if (this.#phase === "complete") return "complete";
-    if (this.#phase === "stopped") return "finishing";
-    return this.frames.count === 0 ? "idle" : "training";
+    const { phase } = this.#ending;
+    if (phase === "open") return this.frames.count === 0 ? "idle" : "training";
+    return phase === "stopped" ? "finishing" : phase;
   }
 
   /** Take a frame; see `Intake.accept`. */
@@ -160,16 +152,14 @@ export class Session {
     this.#deps.training.setMask(mask);
   }
 
-  /** End intake and finish; resolves when complete or failed. Calls after the first wait for the same end. */
+  /** End intake and finish; see `Ending.stop`. */
   stop(finishS: number | undefined): Promise<void> {
-    this.#finishing ??= this.#finish(finishS ?? this.settings.finish_seconds);
-    return this.#finishing;
+    return this.#ending.stop(finishS ?? this.settings.finish_seconds);
   }
 
-  /** After a restart: go on finishing what was stopped before. */
+  /** After a restart, once the frames are back: go on finishing what was stopped before. */
   resume(): void {
-    if (this.#phase === "stopped") this.#finishing ??= this.#finish(this.#finishS);
-    if (this.#phase === "complete") void this.intake.close(captureFinished());
+    this.#inBackground("finishing failed", this.#ending.resume());
   }
 
   /** Tell the user, once, wherever they look. */
@@ -195,13 +185,12 @@ export class Session {
         break;
       case "finished":
         this.show(event.gaussians, event.step);
-        this.#trainerEnded();
+        this.#ending.trainerFinished();
         break;
       case "failed":
-        this.#failed = true;
+        this.#ending.trainerFailed();
         this.#trouble("training failed", event.message);
         this.chunks.statusChanged();
-        this.#trainerEnded();
         break;
     }
   }
@@ -210,8 +199,7 @@ export class Session {
   show(gaussians: Gaussians, step: number): void {
     this.report.step = Math.max(this.report.step, step);
     const mustSave = this.slot.put(gaussians, step);
-    const isDue = Date.now() - this.#savedAtMs > SAVE_EVERY_MS;
-    if (mustSave || isDue) this.#inBackground("the scene was not saved", this.save());
+    if (mustSave || this.#saver.isDue) this.#inBackground("the scene was not saved", this.save());
     this.#deps.publish({
       event: "splat",
       data: { version: this.slot.version, gaussian_count: this.slot.gaussianCount },
@@ -221,22 +209,14 @@ export class Session {
 
   /** Write the scene and everything about it but the frames, which are written as they come. */
   save(): Promise<void> {
-    this.#savedAtMs = Date.now();
-    return this.#saves(async () => {
-      const { latest } = this.slot;
-      if (latest !== null && latest.version !== this.#savedVersion) {
-        await this.#deps.store.writeScene(latest.gaussians);
-        this.#savedVersion = latest.version;
-      }
-      await this.#deps.store.writeSession(this.#saved());
-    });
+    return this.#saver.save();
   }
 
   /** End: what is under way is finished, the scene is saved, the trainer goes. */
   async close(): Promise<void> {
     await this.intake.close(shuttingDown());
     await this.#schedule.settled();
-    const scene = this.#failed ? null : await this.#deps.training.snapshot();
+    const scene = this.state === "failed" ? null : await this.#deps.training.snapshot();
     if (scene !== null && scene.step > (this.slot.latest?.step ?? -1)) this.show(scene.gaussians, scene.step);
     await this.save();
     await this.chunks.writeStatus();
@@ -250,7 +230,7 @@ export class Session {
     await this.#schedule.settled();
     await this.#deps.training.close();
     this.chunks.close();
-    await this.#saves(() => Promise.resolve());
+    await this.#saver.settled();
   }
 
   #createSchedule(lastChunkStep: number): ChunkSchedule {
@@ -281,38 +261,22 @@ export class Session {
     });
   }
 
-  async #finish(finishS: number): Promise<void> {
-    if (this.#phase === "complete" || this.#failed) return;
-    this.#phase = "stopped";
-    this.#finishS = finishS;
-    this.#deps.statusChanged();
-    try {
-      await this.intake.close(captureFinished());
-      await this.save();
-      await this.#optimise(finishS);
-      if (this.#failed) return;
-      await this.#schedule.writeFinal();
-      this.#phase = "complete";
-      await this.save();
-      await this.chunks.writeStatus();
-      this.#deps.statusChanged();
-    } catch (error) {
-      // A full disk, most likely: the next stop tries again.
-      this.#finishing = null;
-      this.#trouble("finishing failed", error);
-      throw error;
-    }
-  }
-
-  /** Let the trainer run to its end, once; without frames to learn from there is nothing to wait for. */
-  async #optimise(finishS: number): Promise<void> {
-    if (this.#isOptimised || this.frames.trainableCount === 0) return;
-    const ended = new Promise<void>((resolve) => {
-      this.#trainerEnded = resolve;
-    });
-    this.#deps.training.finish({ deadlineS: nowS() + finishS });
-    await ended;
-    this.#isOptimised = true;
+  #createEnding(saved: SavedSession): Ending {
+    return new Ending(
+      {
+        frames: this.frames,
+        intake: this.intake,
+        training: this.#deps.training,
+        schedule: this.#schedule,
+        save: () => this.save(),
+        publish: () => this.chunks.writeStatus(),
+        changed: () => {
+          this.chunks.statusChanged();
+          this.#deps.statusChanged();
+        },
+      },
+      saved,
+    );
   }
 
   #onProgress(event: Extract<TrainingEvent, { type: "progress" }>): void {
@@ -360,8 +324,7 @@ export class Session {
     return {
       session_id: this.id,
       settings: this.settings,
-      phase: this.#phase,
-      finish_seconds: this.#finishS,
+      ...this.#ending.saved,
       step: this.report.step,
       chunk_step: this.#schedule.lastStep,
       version_ceiling: this.slot.ceiling,
@@ -381,10 +344,6 @@ export class Session {
   #inBackground(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => this.#trouble(what, error));
   }
-}
-
-function captureFinished(): SplatError {
-  return refuse("stopped", "the capture is finished", { hint: "Reset to begin another." });
 }
 
 function shuttingDown(): SplatError {
