@@ -1,5 +1,5 @@
 /** Bytes somebody sent → an image the trainer can use, or a clear no. */
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { LIMITS, type CameraModel } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import { scaleIntrinsics, type Intrinsics } from "../trainer/camera.ts";
@@ -93,7 +93,7 @@ export function sameAspect(
   return Math.abs((a.width * b.height) / (a.height * b.width) - 1) <= ASPECT_TOLERANCE;
 }
 
-function open(bytes: Uint8Array): sharp.Sharp {
+function open(bytes: Uint8Array): Sharp {
   // Truncation is an error; harmless warnings (webcams leave stray bytes between markers) are not.
   return sharp(bytes, { failOn: "error", limitInputPixels: LIMITS.imagePixels });
 }
@@ -114,7 +114,7 @@ async function checkHeader(bytes: Uint8Array): Promise<{ width: number; height: 
   return { width, height };
 }
 
-async function decoded(pipeline: sharp.Sharp): Promise<Buffer> {
+async function decoded(pipeline: Sharp): Promise<Buffer> {
   try {
     return await pipeline.toBuffer();
   } catch (error) {
