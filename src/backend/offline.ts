@@ -25,9 +25,7 @@ export interface OfflineOptions {
   readonly maxPixels: number;
   /** Steps, and wall-clock end in Unix seconds; whichever comes first. */
   readonly budget: { readonly steps?: number | undefined; readonly deadlineS?: number | undefined };
-  /** Score held-out frames at the end. */
-  readonly evaluate: boolean;
-  /** Folder-free: each held-out frame beside its render is handed over, when wanted. */
+  /** Each held-out frame with its render, when wanted. */
   readonly onComparison?: ((comparison: PictureComparison) => Promise<void>) | undefined;
   readonly onLoaded?: ((loaded: number, total: number) => void) | undefined;
   readonly onProgress?: ((event: TrainingEvent & { type: "progress" }) => void) | undefined;
@@ -52,7 +50,7 @@ export interface OfflineResult {
   readonly endedAtS: number;
   /** Mean over steps of the training itself, loading and scoring left out. */
   readonly stepsPerSecond: number;
-  /** Per held-out frame; empty unless `evaluate`. */
+  /** Per held-out frame. */
   readonly scores: readonly Score[];
 }
 
@@ -91,7 +89,7 @@ export async function trainOffline(options: OfflineOptions): Promise<OfflineResu
     if (signal?.aborted === true) stop();
     const { gaussians, step } = await end;
     const endedAtS = Date.now() / 1000;
-    const scores = options.evaluate ? await training.score([...holdouts.keys()]) : [];
+    const scores = await training.score([...holdouts.keys()]);
     await compare(training, holdouts, options);
     return {
       gaussians,
@@ -107,12 +105,11 @@ export async function trainOffline(options: OfflineOptions): Promise<OfflineResu
 
 /** Decode all frames and hand them over; resolves to the held-out ones, by index. */
 async function load(training: Training, options: OfflineOptions): Promise<Map<number, Loaded>> {
-  const { frames, evaluate, onComparison, maxPixels, signal } = options;
+  const { frames, maxPixels, signal } = options;
   const holdouts = new Map<number, Loaded>();
   let trainable = 0;
   for (const [position, { path, name, lens, cameraToWorld, holdout }] of frames.entries()) {
     if (signal?.aborted === true) break;
-    if (holdout && !evaluate && onComparison === undefined) continue;
     const index = position + 1;
     try {
       const { intrinsics, rgba, mask } = await decodeImage(await readFile(path), lens, maxPixels);

@@ -48,7 +48,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
   const dataset = await readDataset(folder);
   for (const { name, reason } of dataset.problems) log.warn(`${name} left out: ${reason}`);
   for (const note of dataset.notes) log.info(note);
-  const frames = framesOf(dataset);
+  const frames = framesOf(dataset, evaluate);
   const trainable = frames.filter(({ holdout }) => !holdout).length;
   const steps =
     flags.steps ??
@@ -68,7 +68,6 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },
-    evaluate,
     onComparison: flags.evalImages === undefined ? undefined : comparisonWriter(flags.evalImages),
     onLoaded: (loaded, total) => progress.update(`loading images ${loaded}/${total}`),
     onProgress: ({ step, stepsPerSecond, gaussianCount, psnrTrain }) =>
@@ -114,13 +113,14 @@ export function describeTraining(summary: TrainSummary): string {
   return [...lines, path].join("\n");
 }
 
-function framesOf(dataset: Dataset): OfflineFrame[] {
+/** Without scoring, the test split is as good to train on as any other. */
+function framesOf(dataset: Dataset, evaluate: boolean): OfflineFrame[] {
   return dataset.frames.map(({ path, name, camera, cameraToWorld, holdout }) => ({
     path,
     name,
     lens: camera ?? dataset.camera,
     cameraToWorld,
-    holdout,
+    holdout: holdout && evaluate,
   }));
 }
 
