@@ -119,7 +119,7 @@ function processBreaches(path: string, code: string): string[] {
 
 function nameBreaches(path: string): string[] {
   return path.split("/").flatMap((part) => {
-    const name = withoutExtension(part);
+    const name = part.replace(/(\.d)?\.[a-z]+$/, "");
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return [`${path}: "${part}" is not in kebab-case`];
     return EMPTY_NAMES.test(name) ? [`${path}: "${name}" does not say what is inside`] : [];
   });
