@@ -5,6 +5,7 @@ import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerTrain } from "./train.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
@@ -13,4 +14,5 @@ export function registerCommands(program: Command): void {
   registerPull(program);
   registerStop(program);
   registerReset(program);
+  registerTrain(program);
 }
