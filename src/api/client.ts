@@ -25,19 +25,21 @@ import {
 } from "./schema.ts";
 import { createTransport, type Answer, type Transport } from "./transport.ts";
 
+/** A whole scene as it was at one moment. The body is to be read once. */
+export interface SplatScene {
+  readonly kind: "scene";
+  readonly etag: string;
+  readonly version: number;
+  readonly gaussianCount: number;
+  /** Null when the backend did not say. */
+  readonly sizeBytes: number | null;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Give the body up unread, so that its connection is free. */
+  discard(): Promise<void>;
+}
+
 /** The scene's bytes, or why there are none: `unchanged` = the ETag given is still right, `empty` = no Gaussians yet. */
-export type SplatDownload =
-  | { readonly kind: "empty" }
-  | { readonly kind: "unchanged" }
-  | {
-      readonly kind: "scene";
-      readonly etag: string;
-      readonly version: number;
-      readonly gaussianCount: number;
-      /** Null when the backend did not say. */
-      readonly sizeBytes: number | null;
-      readonly body: AsyncIterable<Uint8Array>;
-    };
+export type SplatDownload = { readonly kind: "empty" } | { readonly kind: "unchanged" } | SplatScene;
 
 /**
  * One backend. Every call throws SplatError: `unreachable` when nothing answers, `not_configured` for 401/403,
@@ -189,6 +191,7 @@ async function getSplat(
     gaussianCount: Number(await required(answer, "x-splat-count", /^\d+$/)),
     sizeBytes: headers.has("content-encoding") ? null : numberOrNull(headers.get("content-length")),
     body: answer.bytes(),
+    discard: () => answer.discard(),
   };
 }
 

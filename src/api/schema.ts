@@ -55,6 +55,8 @@ export const matrix4Schema = z
   .refine(isRigid, { message: "camera_to_world must be a rigid transform: rotation, translation, 0 0 0 1" });
 
 function isRigid(rows: readonly (readonly number[])[]): boolean {
+  // Asked even when the check of the length has failed.
+  if (rows.length !== 4) return false;
   const [a, b, c, last] = rows;
   const dot = (i: number, j: number): number => a[i] * a[j] + b[i] * b[j] + c[i] * c[j];
   const near = (value: number, want: number, tolerance: number): boolean =>

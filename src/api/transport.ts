@@ -61,6 +61,7 @@ export function createTransport(options: ClientOptions): Transport {
         signal: watch.signal,
       });
       const answer = answerOf(asked, response, watch);
+      watch.pause();
       if (response.ok || response.status === 304) return answer;
       throw refused(asked, response, hide(token, await answer.text()));
     } catch (thrown) {
@@ -137,6 +138,7 @@ function watchSilence(timeoutMs: number, asked: Asked, caller: AbortSignal | und
 
 function answerOf(asked: Asked, response: Response, watch: Watch): Answer {
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
+    watch.touch();
     try {
       for await (const piece of response.body ?? []) {
         watch.pause();

@@ -1,7 +1,16 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
+import { registerCapture } from "./capture.ts";
+import { registerPull } from "./pull.ts";
+import { registerReset } from "./reset.ts";
+import { registerStatus } from "./status.ts";
+import { registerStop } from "./stop.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
-  void program;
+  registerCapture(program);
+  registerStatus(program);
+  registerPull(program);
+  registerStop(program);
+  registerReset(program);
 }

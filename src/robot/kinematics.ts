@@ -2,6 +2,12 @@
 import { compose, multiply, quaternionToRotation, rollPitchYawToRotation } from "./rigid.ts";
 import { ARM_JOINTS } from "./so101.ts";
 
+/** Where a camera sits on `gripper_link`, OpenCV optical axes: translation [3] m, rotation [4] w, x, y, z. */
+export interface Mount {
+  readonly translation_m: readonly number[];
+  readonly rotation_wxyz: readonly number[];
+}
+
 const FIXED_STEPS = ARM_JOINTS.map((joint) =>
   compose(rollPitchYawToRotation(joint.rollPitchYawRad), joint.translationM),
 );
@@ -25,7 +31,7 @@ export function gripperPose(jointsRad: readonly number[], zeroOffsetsRad?: reado
  */
 export function cameraToWorld(
   jointsRad: readonly number[],
-  mount: { readonly translation_m: readonly number[]; readonly rotation_wxyz: readonly number[] },
+  mount: Mount,
   zeroOffsetsRad?: readonly number[],
 ): number[] {
   const mountPose = compose(quaternionToRotation(mount.rotation_wxyz), mount.translation_m);

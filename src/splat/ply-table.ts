@@ -19,7 +19,7 @@ const SCALARS = {
 } as const;
 
 /** Type of one property. */
-export type Scalar = keyof typeof SCALARS;
+type Scalar = keyof typeof SCALARS;
 
 /** The other names the same types go by. */
 const SCALAR_ALIASES: ReadonlyMap<string, Scalar> = new Map([
