@@ -63,9 +63,10 @@ function addCaptureRoutes(app: Hono, { scene, stopAnswerMs = STOP_ANSWER_MS }: A
   app.post("/stop-training", async (context) => {
     const { finish_seconds } = await readJson(context.req.raw, stopRequestSchema);
     const { session } = scene;
-    const waiting = new AbortController();
-    const timeUp = sleep(stopAnswerMs, waiting.signal).catch(() => undefined);
-    await Promise.race([session.stop(finish_seconds), timeUp]).finally(() => waiting.abort());
+    const answered = new AbortController();
+    const waiting = AbortSignal.any([answered.signal, scene.closing]);
+    const timeUp = sleep(stopAnswerMs, waiting).catch(() => undefined);
+    await Promise.race([session.stop(finish_seconds), timeUp]).finally(() => answered.abort());
     const complete = session.state === "complete";
     return context.json({ ...identity(scene), success: true, chunks: session.chunks.written, complete });
   });

@@ -31,6 +31,7 @@ export class ChunkWriter {
   readonly #serial = createSerial();
   #timer: NodeJS.Timeout | undefined;
   #statusAtMs = 0;
+  #closed = false;
 
   /** @param written chunks of before a restart. */
   constructor(
@@ -78,7 +79,7 @@ export class ChunkWriter {
 
   /** Something in status.json changed: write it soon, many changes at once. */
   statusChanged(): void {
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined || this.#closed) return;
     const waitMs = Math.max(0, this.#statusAtMs + STATUS_EVERY_MS - Date.now());
     this.#timer = setTimeout(() => {
       this.writeStatus().catch(this.#onError);
@@ -86,21 +87,24 @@ export class ChunkWriter {
     this.#timer.unref();
   }
 
-  /** Write status.json now: the session's, then the scene's. */
+  /** Write status.json now: the session's, then the scene's; nothing after `close`. */
   writeStatus(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#statusAtMs = Date.now();
     return this.#serial(async () => {
+      if (this.#closed) return;
       const content = new TextEncoder().encode(`${JSON.stringify(this.#status(), null, 1)}\n`);
       await this.#put(`${this.#sessionKey()}/status.json`, [content]);
       await this.#put(`${this.#sceneKey()}/status.json`, [content]);
     });
   }
 
-  /** Let go of the timer; what is not written stays unwritten. */
-  close(): void {
+  /** Write no more status.json; resolves when none is being written. */
+  async close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#timer);
+    await this.#serial(() => Promise.resolve());
   }
 
   #sceneKey(): string {

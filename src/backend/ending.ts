@@ -13,6 +13,8 @@ export interface EndingDeps {
   readonly intake: Intake;
   readonly training: Training;
   readonly schedule: ChunkSchedule;
+  /** Resolves when frames of before a restart are with the trainer. */
+  readonly ready: () => Promise<void>;
   /** Write the session to disk. */
   readonly save: () => Promise<void>;
   /** Write status.json. */
@@ -80,8 +82,9 @@ export class Ending {
   }
 
   async #finish(): Promise<void> {
-    const { intake, save, schedule, publish, changed } = this.#deps;
+    const { ready, intake, save, schedule, publish, changed } = this.#deps;
     changed();
+    await ready();
     await intake.close(captureFinished());
     await save();
     await this.#optimise();

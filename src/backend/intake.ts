@@ -98,6 +98,7 @@ export class Intake {
     this.#closed ??= reason;
     await Promise.allSettled([...this.#inFlight.values()].map(({ result }) => result));
     for (const pending of this.#pending) this.#resolve(pending, false);
+    await this.#commits(() => Promise.resolve());
   }
 
   /** Hand a frame of before a restart to the trainer again. Throws what decoding throws. */
@@ -190,7 +191,7 @@ export class Intake {
     this.#pending.delete(pending);
     this.#deps.frames.setPose(frame, placement, this.#isSlowEnough(placement));
     this.#train(frame, image);
-    this.#deps.store.writeFrameRecord(frame).catch((error: unknown) => {
+    this.#commits(() => this.#deps.store.writeFrameRecord(frame)).catch((error: unknown) => {
       this.#deps.warn(`the late pose of ${frame.frameId} was not kept: ${String(error)}`);
     });
     this.#deps.changed(recordOf(frame));

@@ -1,7 +1,6 @@
 /** Opens a session: a new one, or the one that a folder holds. */
 import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
-import { decodeMask } from "./image.ts";
 import { Session, type SessionDeps } from "./session.ts";
 import { trainingSettings } from "./settings.ts";
 import type { SavedSession } from "./store.ts";
@@ -24,7 +23,7 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   const saved = (await deps.store.readSession()) ?? newSession(deps.settings);
   let session: Session | undefined;
   const training = await deps.startTraining(
-    { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED },
+    { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED, live: true },
     (event: TrainingEvent) => session?.onTraining(event),
   );
   session = new Session({ ...deps, training }, saved);
@@ -32,7 +31,8 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   await restoreScene(session, deps, training, saved);
   for (const frame of await deps.store.readFrames()) session.frames.add(frame);
   await session.save();
-  void feedFrames(session, deps, saved);
+  session.feeding = saved.phase === "complete" ? Promise.resolve() : feedFrames(session, deps);
+  session.resume();
   return session;
 }
 
@@ -56,12 +56,10 @@ async function restoreMask(session: Session, { store }: OpenSessionDeps): Promis
   const png = await store.readMask();
   if (png === null) return;
   try {
-    await decodeMask(png);
+    await session.setMask(png);
   } catch (error) {
     await store.setMaskAside(error);
-    return;
   }
-  await session.setMask(png);
 }
 
 async function restoreScene(
@@ -71,29 +69,28 @@ async function restoreScene(
   saved: SavedSession,
 ): Promise<void> {
   const gaussians = await store.readScene();
-  if (gaussians === null) return;
+  if (gaussians === null) {
+    session.report.startOver();
+    return;
+  }
   training.restore(gaussians, saved.step);
   session.show(gaussians, saved.step);
 }
 
-async function feedFrames(
-  session: Session,
-  { store, ingest }: OpenSessionDeps,
-  saved: SavedSession,
-): Promise<void> {
-  if (saved.phase !== "complete") {
-    const waiting = [...session.frames.accepted()];
-    const feedNext = async (): Promise<void> => {
-      for (let frame = waiting.shift(); frame !== undefined; frame = waiting.shift()) {
-        try {
-          await session.intake.feedAgain(frame);
-        } catch (error) {
-          session.frames.remove(frame);
-          await store.setFrameAside(frame, error);
-        }
+/** The trainer takes them as fast as they decode; a session that ends does not wait for the rest. */
+async function feedFrames(session: Session, { store, ingest }: OpenSessionDeps): Promise<void> {
+  const waiting = [...session.frames.accepted()];
+  const feedNext = async (): Promise<void> => {
+    while (!session.closing.aborted) {
+      const frame = waiting.shift();
+      if (frame === undefined) return;
+      try {
+        await session.intake.feedAgain(frame);
+      } catch (error) {
+        session.frames.remove(frame);
+        await store.setFrameAside(frame, error);
       }
-    };
-    await Promise.all(Array.from({ length: ingest.running }, feedNext));
-  }
-  session.resume();
+    }
+  };
+  await Promise.all(Array.from({ length: ingest.running }, feedNext));
 }

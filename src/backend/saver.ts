@@ -14,6 +14,7 @@ export class Saver {
   readonly #serial = createSerial();
   #savedVersion = 0;
   #savedAtMs = Date.now();
+  #closed = false;
 
   constructor(store: SessionStore, slot: SnapshotSlot, facts: () => SavedSession) {
     this.#store = store;
@@ -26,10 +27,14 @@ export class Saver {
     return Date.now() - this.#savedAtMs > SAVE_EVERY_MS;
   }
 
-  /** Write the newest Gaussians, if they are newer than those on disk, then the facts. Throws `storage_full`. */
+  /**
+   * Write the newest Gaussians, if they are newer than those on disk, then the facts; nothing after `close`.
+   * Throws `storage_full`.
+   */
   save(): Promise<void> {
     this.#savedAtMs = Date.now();
     return this.#serial(async () => {
+      if (this.#closed) return;
       const { latest } = this.#slot;
       if (latest !== null && latest.version !== this.#savedVersion) {
         await this.#store.writeScene(latest.gaussians);
@@ -39,8 +44,9 @@ export class Saver {
     });
   }
 
-  /** Resolves when nothing is being written. */
-  async settled(): Promise<void> {
+  /** Write nothing more; resolves when nothing is being written. */
+  async close(): Promise<void> {
+    this.#closed = true;
     await this.#serial(() => Promise.resolve());
   }
 }

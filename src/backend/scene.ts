@@ -47,7 +47,8 @@ export class Scene {
   readonly #earlyWarnings: string[] = [];
   #session: Session | null = null;
   #store: SessionStore | null = null;
-  #closed = false;
+  #closed: Promise<void> | null = null;
+  readonly #closing = new AbortController();
 
   private constructor(options: SceneOptions, unlock: () => Promise<void>) {
     this.#options = options;
@@ -68,9 +69,14 @@ export class Scene {
     }
   }
 
+  /** Aborted when the scene closes: requests that wait for something end then. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
   /** The session that requests are for. Throws `unavailable` while there is none. */
   get session(): Session {
-    if (this.#session !== null && !this.#closed) return this.#session;
+    if (this.#session !== null && !this.closing.aborted) return this.#session;
     throw refuse("unavailable", "the backend is starting or shutting down", { retryAfterS: 1 });
   }
 
@@ -98,12 +104,19 @@ export class Scene {
 
   /** Save everything and give the data folder back. Calls after the first wait for the same end. */
   close(): Promise<void> {
-    return this.#changes(async () => {
-      if (this.#closed) return;
-      this.#closed = true;
-      this.live.close();
-      await this.#session?.close();
-      await this.#unlock();
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    this.live.close();
+    await this.#changes(async () => {
+      try {
+        await this.#session?.close();
+      } finally {
+        await this.#unlock();
+      }
     });
   }
 

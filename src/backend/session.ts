@@ -16,16 +16,17 @@ import { ChunkSchedule } from "./chunk-schedule.ts";
 import { ChunkWriter } from "./chunks.ts";
 import { Ending } from "./ending.ts";
 import { FrameTable } from "./frames.ts";
-import { decodeMask, sameAspect } from "./image.ts";
 import { Intake, type Accepted } from "./intake.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LatencyWindow } from "./latency.ts";
+import { decodeMask } from "./mask.ts";
 import { refuse } from "./refuse.ts";
 import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
 import { SnapshotSlot } from "./snapshot-slot.ts";
 import { bucketStatus } from "./status.ts";
 import type { SavedSession, SessionStore } from "./store.ts";
+import { TrainerReport } from "./trainer-report.ts";
 import type { Training, TrainingEvent } from "./training.ts";
 
 export interface SessionDeps {
@@ -43,16 +44,10 @@ export interface SessionDeps {
   readonly statusChanged: () => void;
 }
 
-/** What the trainer said last. */
-export interface TrainerReport {
-  step: number;
-  stepsPerSecond: number;
-  psnrTrain: number | null;
-  psnrHoldout: number | null;
-}
-
 const BUCKET_PREFIX = "scenes";
 const MAX_WARNINGS = 50;
+/** A reading dated later than this would hide all that follow. */
+const MAX_AHEAD_S = 3600;
 
 /** See the top of the file; `openSession` makes one. */
 export class Session {
@@ -63,14 +58,15 @@ export class Session {
   readonly chunks: ChunkWriter;
   /** From the shutter to the answer, ms. */
   readonly accepted = new LatencyWindow();
-  /** From the shutter to the end of the first step that looked at the frame, ms. */
-  readonly trained = new LatencyWindow();
   readonly report: TrainerReport;
   readonly warnings = new Set<string>();
   readonly threads: number;
   settings: SceneSettings;
+  /** Frames of before a restart on their way to the trainer. */
+  feeding: Promise<void> = Promise.resolve();
   lastError: string | null = null;
   maskPng: Uint8Array | null = null;
+  readonly #closing = new AbortController();
   readonly #deps: SessionDeps;
   readonly #schedule: ChunkSchedule;
   readonly #saver: Saver;
@@ -81,12 +77,7 @@ export class Session {
     this.id = saved.session_id;
     this.threads = deps.threads;
     this.settings = saved.settings;
-    this.report = {
-      step: saved.step,
-      stepsPerSecond: 0,
-      psnrTrain: saved.psnr_train,
-      psnrHoldout: saved.psnr_holdout,
-    };
+    this.report = new TrainerReport(this.frames, saved);
     this.frames.restoreRejectedCount(saved.rejected_count);
     this.slot = new SnapshotSlot(saved.version_ceiling);
     this.chunks = new ChunkWriter(
@@ -99,6 +90,11 @@ export class Session {
     this.intake = this.#createIntake();
     this.#saver = new Saver(deps.store, this.slot, () => this.#saved());
     this.#ending = this.#createEnding(saved);
+  }
+
+  /** Aborted when the session ends. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   get state(): SceneState {
@@ -114,9 +110,15 @@ export class Session {
     return accepted;
   }
 
-  /** Take a joint reading. */
+  /** Take a joint reading. Throws `bad_request` when it is dated in the future. */
   updateJoints(anglesRad: readonly number[], capturedAtS: number | undefined): void {
-    this.intake.addJoints(capturedAtS ?? nowS(), anglesRad);
+    const now = nowS();
+    if (capturedAtS !== undefined && capturedAtS > now + MAX_AHEAD_S) {
+      throw refuse("bad_request", "captured_at lies in the future", {
+        hint: "It is in Unix seconds, not ms.",
+      });
+    }
+    this.intake.addJoints(capturedAtS ?? now, anglesRad);
     this.#deps.statusChanged();
   }
 
@@ -138,15 +140,7 @@ export class Session {
 
   /** Put a mask in force (PNG bytes), or none. Throws `unsupported_media`, `bad_image`, `bad_request`. */
   async setMask(png: Uint8Array | null): Promise<void> {
-    const mask = png === null ? null : await decodeMask(png);
-    const { camera } = this.settings;
-    if (mask !== null && camera !== null && !sameAspect(mask, { width: camera.w, height: camera.h })) {
-      throw refuse(
-        "bad_request",
-        `the mask is ${mask.width}×${mask.height}, the camera ${camera.w}×${camera.h}: another aspect`,
-        { hint: "A mask has the camera's size, or its aspect." },
-      );
-    }
+    const mask = png === null ? null : await decodeMask(png, this.settings.camera);
     await this.#deps.store.writeMask(png);
     this.maskPng = png;
     this.#deps.training.setMask(mask);
@@ -175,10 +169,13 @@ export class Session {
   onTraining(event: TrainingEvent): void {
     switch (event.type) {
       case "progress":
-        this.#onProgress(event);
+        this.report.progress(event);
+        this.#schedule.check();
+        this.#deps.statusChanged();
         break;
       case "trained":
-        this.#onTrained(event.indices);
+        this.report.trained(event.indices);
+        this.#schedule.check();
         break;
       case "snapshot":
         this.show(event.gaussians, event.step);
@@ -197,7 +194,7 @@ export class Session {
 
   /** Put a scene in the slot that everybody reads from. */
   show(gaussians: Gaussians, step: number): void {
-    this.report.step = Math.max(this.report.step, step);
+    this.report.reached(step);
     const mustSave = this.slot.put(gaussians, step);
     if (mustSave || this.#saver.isDue) this.#inBackground("the scene was not saved", this.save());
     this.#deps.publish({
@@ -214,23 +211,32 @@ export class Session {
 
   /** End: what is under way is finished, the scene is saved, the trainer goes. */
   async close(): Promise<void> {
-    await this.intake.close(shuttingDown());
-    await this.#schedule.settled();
+    await this.#settle();
     const scene = this.state === "failed" ? null : await this.#deps.training.snapshot();
     if (scene !== null && scene.step > (this.slot.latest?.step ?? -1)) this.show(scene.gaussians, scene.step);
     await this.save();
     await this.chunks.writeStatus();
-    await this.#deps.training.close();
-    this.chunks.close();
+    await this.#letGo();
   }
 
   /** End without saving: the session is to be forgotten. */
   async abandon(): Promise<void> {
+    await this.#settle();
+    await this.#letGo();
+  }
+
+  async #settle(): Promise<void> {
+    this.#closing.abort();
+    await this.feeding;
     await this.intake.close(shuttingDown());
     await this.#schedule.settled();
+  }
+
+  /** From here on nothing of this session is written any more: another may have its place. */
+  async #letGo(): Promise<void> {
+    await this.#saver.close();
+    await this.chunks.close();
     await this.#deps.training.close();
-    this.chunks.close();
-    await this.#saver.settled();
   }
 
   #createSchedule(lastChunkStep: number): ChunkSchedule {
@@ -268,6 +274,7 @@ export class Session {
         intake: this.intake,
         training: this.#deps.training,
         schedule: this.#schedule,
+        ready: () => this.feeding,
         save: () => this.save(),
         publish: () => this.chunks.writeStatus(),
         changed: () => {
@@ -277,29 +284,6 @@ export class Session {
       },
       saved,
     );
-  }
-
-  #onProgress(event: Extract<TrainingEvent, { type: "progress" }>): void {
-    this.report.step = Math.max(this.report.step, event.step);
-    this.report.stepsPerSecond = event.stepsPerSecond;
-    this.report.psnrTrain = event.psnrTrain;
-    this.report.psnrHoldout = event.psnrHoldout;
-    for (const [index, psnr] of event.framePsnr) {
-      const frame = this.frames.get(index);
-      if (frame !== undefined) frame.psnr = psnr;
-    }
-    this.#schedule.check();
-    this.#deps.statusChanged();
-  }
-
-  #onTrained(indices: readonly number[]): void {
-    for (const index of indices) {
-      const frame = this.frames.get(index);
-      if (frame === undefined || frame.stepped) continue;
-      frame.stepped = true;
-      this.trained.add((nowS() - frame.capturedAtS) * 1000);
-    }
-    this.#schedule.check();
   }
 
   #onChunk(chunk: Chunk): void {

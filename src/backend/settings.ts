@@ -39,13 +39,14 @@ export function applyPatch(settings: SceneSettings, patch: ScenePatch): SceneSet
 }
 
 /** The part of the settings that the trainer knows. */
-export function trainingSettings(settings: SceneSettings): Omit<TrainingSettings, "threads" | "seed"> {
+export function trainingSettings(
+  settings: SceneSettings,
+): Omit<TrainingSettings, "threads" | "seed" | "live"> {
   const { bounds } = settings;
   return {
     maxGaussians: settings.max_gaussians,
     shDegree: settings.sh_degree as ShDegree,
     background: settings.background,
-    live: true,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
   };
 }

@@ -27,7 +27,7 @@ export function statusOf(session: Session): Omit<Status, "boot_id"> {
     progress: progressOf(session),
     psnr_train: report.psnrTrain,
     psnr_holdout: report.psnrHoldout,
-    latency_ms: { accepted: session.accepted.percentiles(), trained: session.trained.percentiles() },
+    latency_ms: { accepted: session.accepted.percentiles(), trained: report.latency.percentiles() },
     durable_through: frames.lastIndex,
     chunks_uploaded: chunks.written.length,
     chunks: [...chunks.written],

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { runCli } from "../helpers/run-cli.ts";
+import { runSplatctl } from "../helpers/run-splatctl.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -9,7 +9,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
 async function run(
   args: readonly string[],
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const ran = await runCli(args, { env: { NO_COLOR: "1" } });
+  const ran = await runSplatctl(args, { env: { NO_COLOR: "1" } });
   return { ...ran, stdout: ran.stdout.toString() };
 }
 
