@@ -1,7 +1,9 @@
 /** Every frame of a session: what was accepted, in order, and what was refused and why. */
-import type { FrameRecord, PoseSource } from "../api/schema.ts";
+import type { CameraModel, FrameRecord, PoseSource } from "../api/schema.ts";
 import type { Intrinsics } from "../trainer/camera.ts";
+import type { ImageType } from "./image.ts";
 import type { JointReading } from "./joints.ts";
+import type { Placement } from "./pose.ts";
 
 /** A frame that was accepted. What can still change about it is not readonly. */
 export interface AcceptedFrame {
@@ -10,10 +12,11 @@ export interface AcceptedFrame {
   readonly index: number;
   /** Of the bytes as sent, hex. */
   readonly sha256: string;
+  readonly type: ImageType;
   /** Shutter, Unix seconds; when it arrived if nobody said. */
   readonly capturedAtS: number;
-  /** Whether the sender gave the shutter time. */
-  readonly isTimed: boolean;
+  /** The lens in force when it was accepted; null = assumed. */
+  readonly camera: CameraModel | null;
   readonly holdout: boolean;
   /** Readings sent along, to place it again when the clock offset changes. */
   readonly samples: readonly JointReading[];
@@ -69,6 +72,16 @@ export class FrameTable {
     this.#byId.set(frame.frameId, frame);
     this.#lastIndex = Math.max(this.#lastIndex, frame.index);
     if (isTrained(frame)) this.#trainableCount++;
+  }
+
+  /** Its pose came late, and with it how fast the arm was. */
+  setPose(frame: AcceptedFrame, placement: Placement, trainable: boolean): void {
+    const before = isTrained(frame);
+    frame.poseSource = placement.source;
+    frame.cameraToWorld = placement.cameraToWorld;
+    frame.anglesRad = placement.anglesRad;
+    frame.trainable = trainable;
+    this.#trainableCount += Number(isTrained(frame)) - Number(before);
   }
 
   /** A frame that turned out unusable after a restart. */

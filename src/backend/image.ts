@@ -1,11 +1,10 @@
 /** Bytes somebody sent → an image the trainer can use, or a clear no. */
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { LIMITS, type CameraModel } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import { scaleIntrinsics, type Intrinsics } from "../trainer/camera.ts";
 import { isDistorted, undistort } from "../trainer/undistort.ts";
 import { refuse } from "./refuse.ts";
-import type { SceneMask } from "./training.ts";
 
 // One libvips thread per image and no cache of operations: every frame is another one, and the trainer needs the cores.
 sharp.concurrency(1);
@@ -60,7 +59,7 @@ export async function decodeImage(
   const full = await checkHeader(bytes);
   const size = fitPixels(full.width, full.height, maxPixels);
   const data = await decoded(
-    open(bytes)
+    openImage(bytes)
       .autoOrient()
       .resize(size.width, size.height, { fit: "fill", fastShrinkOnLoad: false })
       .toColourspace("srgb")
@@ -75,16 +74,6 @@ export async function decodeImage(
   return { type, intrinsics, ...undistort(rgba, intrinsics, camera), warnings };
 }
 
-/** Check and decode a scene mask. Throws `unsupported_media` unless it is a PNG, `bad_image` when it does not decode. */
-export async function decodeMask(png: Uint8Array): Promise<SceneMask> {
-  if (imageTypeOf(png) !== "png") throw refuse("unsupported_media", "a mask must be a PNG");
-  const { width, height } = await checkHeader(png);
-  const grey = await decoded(
-    open(png).removeAlpha().toColourspace("b-w").extractChannel(0).raw({ depth: "uchar" }),
-  );
-  return { width, height, values: Uint8Array.from(grey, (value) => (value >= 128 ? 1 : 0)) };
-}
-
 /** Whether two images show the same field: their aspects agree within 1 %. */
 export function sameAspect(
   a: { width: number; height: number },
@@ -93,13 +82,17 @@ export function sameAspect(
   return Math.abs((a.width * b.height) / (a.height * b.width) - 1) <= ASPECT_TOLERANCE;
 }
 
-function open(bytes: Uint8Array): sharp.Sharp {
+/** The image behind the bytes, to be read to its end or not at all. */
+export function openImage(bytes: Uint8Array): Sharp {
   // Truncation is an error; harmless warnings (webcams leave stray bytes between markers) are not.
   return sharp(bytes, { failOn: "error", limitInputPixels: LIMITS.imagePixels });
 }
 
-/** Size with the orientation applied, from the header alone: nothing large is decoded before it is known to be small. */
-async function checkHeader(bytes: Uint8Array): Promise<{ width: number; height: number }> {
+/**
+ * Size with the orientation applied, from the header alone: nothing large is decoded before it is known to be small.
+ * Throws `bad_image`.
+ */
+export async function checkHeader(bytes: Uint8Array): Promise<{ width: number; height: number }> {
   const header = await sharp(bytes, { failOn: "none", limitInputPixels: false })
     .metadata()
     .catch((error: unknown) => {
@@ -114,7 +107,8 @@ async function checkHeader(bytes: Uint8Array): Promise<{ width: number; height: 
   return { width, height };
 }
 
-async function decoded(pipeline: sharp.Sharp): Promise<Buffer> {
+/** Run a pipeline. Throws `bad_image`. */
+export async function decoded(pipeline: Sharp): Promise<Buffer> {
   try {
     return await pipeline.toBuffer();
   } catch (error) {

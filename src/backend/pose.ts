@@ -49,6 +49,15 @@ export function poseFromJoints(anglesRad: readonly number[], settings: ArmSettin
   return cameraToWorld(anglesRad, settings.camera_mount, settings.joint_zero_offsets_rad);
 }
 
+/** [6] rad at the shutter of a frame that brought its readings along, by the clock offset in force; null when none is near. */
+export function jointsAgain(
+  samples: readonly JointReading[],
+  capturedAtS: number,
+  settings: ArmSettings,
+): readonly number[] | null {
+  return jointsFromSamples(samples, capturedAtS + settings.clock_offset_s)?.anglesRad ?? null;
+}
+
 /** The readings a frame brought along, in the form they are kept in. */
 export function samplesOf(meta: FrameMeta): JointReading[] {
   return (meta.joint_samples ?? []).map(([timeS, anglesRad]) => ({ timeS, anglesRad }));
@@ -75,7 +84,10 @@ function jointsInMeta(meta: FrameMeta, settings: ArmSettings): [PoseSource, Join
   const samples = samplesOf(meta);
   if (samples.length > 0) {
     if (meta.captured_at === undefined) {
-      throw refuse("bad_request", "meta.joint_samples needs meta.captured_at: the shutter time they lie around");
+      throw refuse(
+        "bad_request",
+        "meta.joint_samples needs meta.captured_at: the shutter time they lie around",
+      );
     }
     const joints = jointsFromSamples(samples, meta.captured_at + settings.clock_offset_s);
     if (joints !== null) return ["samples", joints];

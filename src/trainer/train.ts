@@ -17,6 +17,8 @@ export interface TrainerSettings {
   readonly shDegree: ShDegree;
   readonly background: "black" | "white" | "random";
   readonly seed: number;
+  /** Train as frames arrive; false = wait for `finish`. */
+  readonly live: boolean;
   /** Where first Gaussians may lie; null = anywhere in front of a frame. */
   readonly bounds: Box | null;
 }
@@ -96,6 +98,7 @@ export class Trainer {
   get phase(): TrainerPhase {
     if (this.#done) return "done";
     if (this.#finish !== null) return "finishing";
+    if (!this.#settings.live) return "waiting";
     return this.#trainable.some(({ steps }) => steps < REST_AFTER_STEPS) ? "training" : "waiting";
   }
 

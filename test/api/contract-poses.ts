@@ -90,11 +90,11 @@ export function poseTests(backend: () => Caller): void {
     it("waits for the later reading, and /frames shows that it came", async () => {
       const t = nowS();
       await joints(LEFT, t - 0.1);
+      const sentAtS = nowS();
       expect(await place({ frame_id: "a", captured_at: t })).toBe("pending");
-      const askedAtS = nowS();
       await joints(RIGHT, t + 0.1);
       // Over a slow line the reading may come after the 250 ms; then the frame has made do with the latest.
-      const inTime = nowS() - askedAtS < 0.1;
+      const inTime = nowS() - sentAtS < 0.25;
       const [{ pose_source }] = await backend().frames();
       expect(inTime ? ["interpolated"] : ["interpolated", "latest"]).toContain(pose_source);
     });
