@@ -45,6 +45,7 @@ export function trainingSettings(settings: SceneSettings): Omit<TrainingSettings
     maxGaussians: settings.max_gaussians,
     shDegree: settings.sh_degree as ShDegree,
     background: settings.background,
+    live: true,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
   };
 }

@@ -6,6 +6,7 @@ import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerTrain } from "./train.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
@@ -14,5 +15,6 @@ export function registerCommands(program: Command): void {
   registerPull(program);
   registerStop(program);
   registerReset(program);
+  registerTrain(program);
   registerDemo(program);
 }

@@ -1,17 +1,10 @@
 /** The first Gaussians: from points, or from the views of frames when there are none. */
+import type { PointCloud } from "../splat/ply-read.ts";
 import { SH_C0 } from "../splat/sh.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
 import { SCALAR } from "./scalars.ts";
 import { forget } from "./strategy.ts";
-
-/** Coloured positions in the world. */
-export interface SeedPoints {
-  /** [N,3] metres. */
-  readonly positions: Float32Array;
-  /** [N,3] sRGB 0…1. */
-  readonly colors: Float32Array;
-}
 
 const FIRST_OPACITY = 0.1;
 /** First standard deviation, as a share of the distance to the nearest neighbours. */
@@ -33,7 +26,7 @@ export interface SeedView {
 }
 
 /** Append Gaussians at `points`, as many as the capacity leaves room for. Returns how many. */
-export function addGaussians(engine: Engine, points: SeedPoints): number {
+export function addGaussians(engine: Engine, points: PointCloud): number {
   const { views, capacity } = engine;
   const start = engine.count;
   const count = Math.min(points.positions.length / 3, capacity.gaussians - start);
@@ -67,7 +60,7 @@ export function frustumPoints(
   wanted: number,
   range: { readonly near: number; readonly far: number; readonly box: Box | null },
   random: () => number,
-): SeedPoints {
+): PointCloud {
   const { camera, rgba, unseen } = view;
   const { width, height, rotation: r } = camera;
   const center = centerOf(camera);

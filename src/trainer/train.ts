@@ -3,18 +3,20 @@
  * whoever owns it calls `step` in a loop and may call anything else between two steps.
  */
 import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
 import { randomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, type Box, type SeedPoints } from "./seed.ts";
+import { addGaussians, frustumPoints, type Box } from "./seed.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
   readonly maxGaussians: number;
   readonly shDegree: ShDegree;
+  /** Colour behind the scene; images with alpha are composited on it too. */
   readonly background: "black" | "white" | "random";
   readonly seed: number;
   /** Train as frames arrive; false = wait for `finish`. */
@@ -23,16 +25,20 @@ export interface TrainerSettings {
   readonly bounds: Box | null;
 }
 
-/** A picture with its place; see `TrainingFrame` in backend/training.ts for units. */
+/** A picture with its place. */
 export interface TrainerFrame {
+  /** Identity, ≥ 1, unique within the session. */
   readonly index: number;
   readonly camera: Camera;
+  /** [height, width, 4] straight-alpha sRGB; on shared memory, handing it to another thread copies nothing. */
   readonly rgba: Uint8Array;
+  /** [height, width] 0 = this pixel has no source: neither trained nor scored. Null = all pixels count. */
   readonly mask: Uint8Array | null;
+  /** Never trained on, scored only. */
   readonly holdout: boolean;
 }
 
-/** Hides pixels of every frame; sampled to each frame's size. */
+/** Hides what moves with the camera, at any resolution; sampled to each frame's size. */
 export interface TrainerMask {
   readonly width: number;
   readonly height: number;
@@ -141,8 +147,8 @@ export class Trainer {
     if (this.engine.count > this.#settings.maxGaussians) this.engine.count = this.#settings.maxGaussians;
   }
 
-  /** Start from known points; frames already waiting then need no Gaussians of their own. */
-  addPoints(points: SeedPoints): void {
+  /** Start from known points; frames that have arrived before need no Gaussians of their own then. */
+  addPoints(points: PointCloud): void {
     this.#makeRoom(this.engine.count + points.positions.length / 3);
     addGaussians(this.engine, points);
     this.#unseeded = [];
@@ -228,8 +234,10 @@ export class Trainer {
   #finishedShare(): number {
     if (this.#finish === null) return 0;
     const { fromStep, fromS, steps, deadlineS } = this.#finish;
-    const byStep = (this.#step - fromStep) / Math.max(1e-9, steps);
-    const byTime = deadlineS === Infinity ? 0 : (this.#now() - fromS) / Math.max(1e-9, deadlineS - fromS);
+    const done = this.#step - fromStep;
+    const byStep = done >= steps ? 1 : done / steps;
+    const now = this.#now();
+    const byTime = now >= deadlineS ? 1 : deadlineS === Infinity ? 0 : (now - fromS) / (deadlineS - fromS);
     return Math.max(byStep, byTime);
   }
 
