@@ -23,7 +23,7 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   const saved = (await deps.store.readSession()) ?? newSession(deps.settings);
   let session: Session | undefined;
   const training = await deps.startTraining(
-    { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED },
+    { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED, live: true },
     (event: TrainingEvent) => session?.onTraining(event),
   );
   session = new Session({ ...deps, training }, saved);

@@ -39,7 +39,9 @@ export function applyPatch(settings: SceneSettings, patch: ScenePatch): SceneSet
 }
 
 /** The part of the settings that the trainer knows. */
-export function trainingSettings(settings: SceneSettings): Omit<TrainingSettings, "threads" | "seed"> {
+export function trainingSettings(
+  settings: SceneSettings,
+): Omit<TrainingSettings, "threads" | "seed" | "live"> {
   const { bounds } = settings;
   return {
     maxGaussians: settings.max_gaussians,

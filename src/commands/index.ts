@@ -4,12 +4,14 @@ import { registerCapture } from "./capture.ts";
 import { registerDemo } from "./demo.ts";
 import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
+import { registerServe } from "./serve.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerTrain } from "./train.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
+  registerServe(program);
   registerCapture(program);
   registerStatus(program);
   registerPull(program);
