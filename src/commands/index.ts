@@ -1,6 +1,7 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
 import { registerCapture } from "./capture.ts";
+import { registerDemo } from "./demo.ts";
 import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
 import { registerServe } from "./serve.ts";
@@ -17,4 +18,5 @@ export function registerCommands(program: Command): void {
   registerStop(program);
   registerReset(program);
   registerTrain(program);
+  registerDemo(program);
 }
