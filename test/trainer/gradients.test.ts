@@ -34,8 +34,8 @@ const BACKGROUND = [0.3, 0.6, 0.2];
 
 /** Put the centre where the scalars' rotation and translation say, as `Engine.render` does. */
 function recenter({ scalars }: Views): void {
-  const rotation = [...scalars.slice(SCALAR.rotation, SCALAR.rotation + 9)];
-  const translation = [...scalars.slice(SCALAR.translation, SCALAR.translation + 3)];
+  const rotation = Array.from(scalars.subarray(SCALAR.rotation, SCALAR.rotation + 9));
+  const translation = Array.from(scalars.subarray(SCALAR.translation, SCALAR.translation + 3));
   const lens = { width: 1, height: 1, fx: 1, fy: 1, cx: 0, cy: 0 };
   scalars.set(centerOf({ ...lens, rotation, translation }), SCALAR.center);
 }

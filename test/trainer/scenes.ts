@@ -87,8 +87,8 @@ export function doubleViews(views: Views): Views {
 
 /** Run a stage's items here, one after the other. */
 export function runStage(views: Views, stage: keyof typeof STAGE): void {
-  const { items, run } = createStages(views)[STAGE[stage]];
-  for (let item = 0; item < items(); item++) run(item);
+  const work = createStages(views)[STAGE[stage]];
+  for (let item = 0; item < work.items(); item++) work.run(item);
 }
 
 /** Project, bin and blend on arrays of our own. */
