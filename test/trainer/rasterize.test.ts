@@ -119,8 +119,8 @@ describe("many small splats on an image that is no multiple of a tile", () => {
     const random = randomOf(22);
     const upstream = Float32Array.from({ length: 3 * PIXELS }, () => between(random, -1, 1));
     const wanted = new Float64Array(engine.count * GRADIENT_STRIDE);
-    // Sum of what cancels out: rounding is measured against it.
-    const size = new Float64Array(engine.count * GRADIENT_STRIDE);
+    // What rounding may add: the image, from which the walk front to back starts, is in single precision.
+    const allowed = new Float64Array(engine.count * GRADIENT_STRIDE).fill(1e-7);
     hits.forEach((pixel, p) => {
       const v = [0, 1, 2].map((c) => upstream[c * PIXELS + p]);
       const left = pixel.reduce((product, { alpha }) => product * (1 - alpha), 1);
@@ -132,22 +132,23 @@ describe("many small splats on an image that is no multiple of a tile", () => {
           dAlpha += v[c] * (before * splat.color[c] - behind[c] / (1 - alpha));
           behind[c] += before * alpha * splat.color[c];
           wanted[i * GRADIENT_STRIDE + 6 + c] += before * alpha * v[c];
-          size[i * GRADIENT_STRIDE + 6 + c] += Math.abs(before * alpha * v[c]);
+          allowed[i * GRADIENT_STRIDE + 6 + c] += 1e-6 * Math.abs(before * alpha * v[c]);
         }
         if (splat.opacity * falloff > 0.999) continue;
         const [a, b, c] = splat.conic;
-        const dq = -0.5 * splat.opacity * falloff * dAlpha;
-        const parts = [
-          -dq * (2 * a * dx + 2 * b * dy),
-          -dq * (2 * b * dx + 2 * c * dy),
-          dq * dx * dx,
-          dq * 2 * dx * dy,
-          dq * dy * dy,
-          falloff * dAlpha,
+        const half = 0.5 * splat.opacity * falloff;
+        const perAlpha = [
+          half * (2 * a * dx + 2 * b * dy),
+          half * (2 * b * dx + 2 * c * dy),
+          -half * dx * dx,
+          -half * 2 * dx * dy,
+          -half * dy * dy,
+          falloff,
         ];
-        parts.forEach((part, k) => {
-          wanted[i * GRADIENT_STRIDE + k] += part;
-          size[i * GRADIENT_STRIDE + k] += Math.abs(part);
+        perAlpha.forEach((factor, k) => {
+          wanted[i * GRADIENT_STRIDE + k] += factor * dAlpha;
+          allowed[i * GRADIENT_STRIDE + k] +=
+            Math.abs(factor) * (1e-6 * Math.abs(dAlpha) + 3e-7 / (1 - alpha));
         });
       }
     });
@@ -159,7 +160,7 @@ describe("many small splats on an image that is no multiple of a tile", () => {
     for (const { i } of splats) {
       for (let k = i * GRADIENT_STRIDE; k < (i + 1) * GRADIENT_STRIDE; k++) {
         const difference = Math.abs(engine.views.splatGradients[k] - wanted[k]);
-        expect(difference, `splat ${i}`).toBeLessThan(2e-6 + 5e-6 * size[k]);
+        expect(difference, `splat ${i}`).toBeLessThan(allowed[k]);
       }
     }
   });
