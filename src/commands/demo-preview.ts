@@ -46,6 +46,7 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
     threads: 2,
     background: "black",
     seed: 1,
+    live: false,
     bounds: null,
   } as const;
   const training = await startTraining(settings, () => undefined);

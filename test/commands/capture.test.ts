@@ -6,10 +6,10 @@ import { expect, test } from "vitest";
 import { answer, no } from "../api/answers.ts";
 import { nobody } from "../helpers/loopback.ts";
 import { jpeg, tempFolder } from "../helpers/pictures.ts";
-import { runCli } from "../helpers/run-cli.ts";
+import { runSplatctl } from "../helpers/run-splatctl.ts";
 import { uploadBackend } from "../helpers/upload-backend.ts";
 
-const lastLine = (stdout: Buffer): unknown => JSON.parse(stdout.toString().trim().split("\n").at(-1) ?? "");
+const lastLine = (stdout: string): unknown => JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
 
 async function folderOf(count: number): Promise<string> {
   const dir = await tempFolder();
@@ -20,7 +20,7 @@ async function folderOf(count: number): Promise<string> {
 test("--once --json sends what is there and prints one object", async () => {
   const backend = await uploadBackend();
   const dir = await folderOf(3);
-  const ran = await runCli(["capture", dir, "--once", "--json", "--url", backend.url]);
+  const ran = await runSplatctl(["capture", dir, "--once", "--json", "--url", backend.url]);
   expect(ran.code).toBe(0);
   expect(lastLine(ran.stdout)).toMatchObject({
     success: true,
@@ -35,7 +35,7 @@ test("--once --json sends what is there and prints one object", async () => {
 
 test("--stop ends the capture after the last frame", async () => {
   const backend = await uploadBackend();
-  const ran = await runCli(["capture", await folderOf(2), "--stop", "--json", "--url", backend.url]);
+  const ran = await runSplatctl(["capture", await folderOf(2), "--stop", "--json", "--url", backend.url]);
   expect(ran.code).toBe(0);
   expect(backend.stops).toEqual([2]);
   expect(lastLine(ran.stdout)).toMatchObject({ sent: 2, complete: false });
@@ -49,9 +49,9 @@ test("rejected frames are named and the exit code says that a part is missing", 
   });
   const dir = await folderOf(2);
   await writeFile(join(dir, "3.jpg"), "this is a text file, not a picture");
-  const ran = await runCli(["capture", dir, "--once", "--url", backend.url]);
+  const ran = await runSplatctl(["capture", dir, "--once", "--url", backend.url]);
   expect(ran.code).toBe(5);
-  const text = ran.stdout.toString();
+  const text = ran.stdout;
   expect(text).toContain("1 sent, 2 rejected");
   expect(text).toMatch(/2\.jpg: .*does not decode/);
   expect(text).toContain("3.jpg: neither JPEG nor PNG by its bytes");
@@ -60,14 +60,16 @@ test("rejected frames are named and the exit code says that a part is missing", 
 test("exit codes: folder missing 2, backend silent 4, token wanted 3, bad flag 2", async () => {
   const dir = await folderOf(1);
   const url = await nobody();
-  expect((await runCli(["capture", join(dir, "none"), "--url", url])).code).toBe(2);
-  expect((await runCli(["capture", dir, "--once", "--give-up-after", "0.05", "--url", url])).code).toBe(4);
-  expect((await runCli(["capture", dir, "--fps", "0", "--url", url])).code).toBe(2);
+  expect((await runSplatctl(["capture", join(dir, "none"), "--url", url])).code).toBe(2);
+  expect((await runSplatctl(["capture", dir, "--once", "--give-up-after", "0.05", "--url", url])).code).toBe(
+    4,
+  );
+  expect((await runSplatctl(["capture", dir, "--fps", "0", "--url", url])).code).toBe(2);
   const backend = await uploadBackend((_received, response) => {
     answer(response, 401, no("unauthorized"));
     return true;
   });
-  const refused = await runCli(["capture", dir, "--once", "--url", backend.url]);
+  const refused = await runSplatctl(["capture", dir, "--once", "--url", backend.url]);
   expect(refused.code).toBe(3);
   expect(refused.stderr).toContain("0 sent, 1 not sent");
 });
@@ -91,7 +93,7 @@ test.skipIf(process.platform === "win32")(
     while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill("SIGINT");
     expect(await exited).toBe(0);
-    expect(lastLine(Buffer.concat(stdout))).toMatchObject({ sent: 2 });
+    expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ sent: 2 });
   },
 );
 
