@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/schema.ts";
 import { answer, CHUNK, IDENTITY, no, STATUS } from "../api/answers.ts";
 import { nobody, serveHttp, type Loopback } from "../helpers/loopback.ts";
-import { runSplatctl, type Run } from "../helpers/run-splatctl.ts";
+import { runCli, type Ran } from "../helpers/run-cli.ts";
 
 let folder: string;
 let server: Loopback | undefined;
@@ -19,9 +19,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function run(listener: RequestListener, ...args: string[]): Promise<Run> {
+async function run(listener: RequestListener, ...args: string[]): Promise<Ran> {
   server = await serveHttp(listener);
-  return runSplatctl([...args, "--url", server.url], { cwd: folder });
+  return runCli([...args, "--url", server.url], { cwd: folder });
 }
 
 const PLY = Buffer.concat([
@@ -43,7 +43,7 @@ describe("status", () => {
   it("prints aligned lines for people, and where they come from on stderr", async () => {
     const ran = await run((_request, response) => answer(response, 200, STATUS), "status");
     expect(ran.code).toBe(0);
-    const lines = ran.stdout.trimEnd().split("\n");
+    const lines = ran.stdout.toString().trimEnd().split("\n");
     expect(lines).toContain("state      training, 99%");
     expect(lines).toContain("frames     1 234 taken, 2 rejected");
     expect(lines).toContain("warning    no pose: every frame is placed at the same spot");
@@ -52,7 +52,7 @@ describe("status", () => {
 
   it("--json prints one object and nothing else", async () => {
     const ran = await run((_request, response) => answer(response, 200, STATUS), "status", "--json");
-    expect(statusSchema.parse(JSON.parse(ran.stdout))).toEqual(STATUS);
+    expect(statusSchema.parse(JSON.parse(ran.stdout.toString()))).toEqual(STATUS);
   });
 
   it("takes URL and token from the environment; a refused token is exit code 3", async () => {
@@ -62,19 +62,19 @@ describe("status", () => {
         : answer(response, 401, no("unauthorized")),
     );
     const env = { SPLAT_API_URL: server.url };
-    const right = await runSplatctl(["status"], { env: { ...env, SPLAT_API_TOKEN: "right" } });
+    const right = await runCli(["status"], { env: { ...env, SPLAT_API_TOKEN: "right" } });
     expect(right.code).toBe(0);
     expect(right.stderr).toContain("SPLAT_API_URL");
-    const wrong = await runSplatctl(["status"], { env: { ...env, SPLAT_API_TOKEN: "wr0ng" } });
+    const wrong = await runCli(["status"], { env: { ...env, SPLAT_API_TOKEN: "wr0ng" } });
     expect(wrong.code).toBe(3);
     expect(wrong.stderr).toContain("SPLAT_API_TOKEN");
     expect(wrong.stderr).not.toContain("wr0ng");
   });
 
   it("exit code 4 when nobody answers, as JSON when asked", async () => {
-    const ran = await runSplatctl(["status", "--json", "--url", await nobody()]);
+    const ran = await runCli(["status", "--json", "--url", await nobody()]);
     expect(ran.code).toBe(4);
-    expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: "unreachable" } });
+    expect(JSON.parse(ran.stdout.toString())).toMatchObject({ error: { code: "unreachable" } });
   });
 });
 
@@ -82,7 +82,7 @@ describe("pull", () => {
   it("writes the whole scene and says what it is", async () => {
     const ran = await run((_q, response) => ply(response).end(PLY), "pull", "-o", "a.ply", "--json");
     expect(ran.code).toBe(0);
-    const told = JSON.parse(ran.stdout) as object;
+    const told = JSON.parse(ran.stdout.toString()) as object;
     expect(told).toEqual({ path: "a.ply", format: "ply", gaussian_count: 2, bytes: PLY.length, version: 3 });
     expect(await readFile(join(folder, "a.ply"))).toEqual(PLY);
     expect(await readdir(folder)).toEqual(["a.ply"]);
@@ -97,7 +97,7 @@ describe("pull", () => {
     const ran = await run(listener, "pull", "-o", "a.spz", "--max-gaussians", "50");
     expect(ran.code).toBe(0);
     expect(asked).toBe("/get-ply?format=spz&max_gaussians=50");
-    expect(ran.stdout).toContain("wrote a.spz: 2 Gaussians, ");
+    expect(ran.stdout.toString()).toContain("wrote a.spz: 2 Gaussians, ");
   });
 
   const torn: [string, (response: ServerResponse) => void][] = [
@@ -126,7 +126,7 @@ describe("pull", () => {
   it("-o - streams to stdout", async () => {
     const ran = await run((_request, response) => ply(response).end(PLY), "pull", "-o", "-");
     expect(ran.code).toBe(0);
-    expect(ran.stdout).toBe(PLY.toString());
+    expect(ran.stdout).toEqual(PLY);
   });
 
   it.each([
@@ -138,7 +138,7 @@ describe("pull", () => {
   ])("%j is exit code 2", async (args, message) => {
     const ran = await run((_request, response) => ply(response).end(PLY), "pull", ...args);
     expect(ran.code).toBe(2);
-    expect(ran.stdout + ran.stderr).toContain(message);
+    expect(ran.stdout.toString() + ran.stderr).toContain(message);
   });
 });
 
@@ -160,13 +160,15 @@ describe("stop", () => {
     const ran = await run(listener, "stop", "--finish-seconds", "2.5");
     expect(ran.code).toBe(0);
     expect(asked).toEqual({ finish_seconds: 2.5 });
-    expect(ran.stdout).toMatch(/^complete\nchunk_0001\.ply {2}frames 1–50, 5 000 Gaussians, 1\.2 MB/);
+    expect(ran.stdout.toString()).toMatch(
+      /^complete\nchunk_0001\.ply {2}frames 1–50, 5 000 Gaussians, 1\.2 MB/,
+    );
   });
 
   it("--no-wait prints what the backend answered at once", async () => {
     const ran = await run((_q, response) => answer(response, 200, stopped), "stop", "--no-wait", "--json");
     expect(ran.code).toBe(0);
-    expect(JSON.parse(ran.stdout)).toEqual({
+    expect(JSON.parse(ran.stdout.toString())).toEqual({
       session_id: "session-1",
       complete: false,
       chunks: [],

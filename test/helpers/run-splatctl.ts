@@ -12,20 +12,13 @@ export interface Run {
   readonly stderr: string;
 }
 
-/**
- * Run `splatctl ...args` to its end, without a terminal, without input, and without this machine's own settings:
- * `env` adds the ones that a test wants.
- */
-export function runSplatctl(
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<Run> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SPLAT_"));
+/** Run `splatctl ...args` to its end, without a terminal and without input. */
+export function runSplatctl(args: readonly string[], options: { cwd?: string } = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [bin, ...args], {
-      cwd: options.cwd,
+      ...options,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...options.env },
+      env: { ...process.env, NO_COLOR: "1" },
     });
     let stdout = "";
     let stderr = "";
