@@ -10,7 +10,7 @@ import { sceneExtent, type Extent } from "./extent.ts";
 import { randomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, type Box } from "./seed.ts";
+import { addGaussians, frustumPoints, joinClouds, type Box } from "./seed.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
@@ -259,32 +259,28 @@ export class Trainer {
     this.engine.ensure({ gaussians });
   }
 
-  /** Place Gaussians in front of frames that have none yet, where nothing explains them. */
+  /** Place Gaussians in front of frames that have none of their own yet. */
   #seedWaiting(): void {
     const waiting = this.#unseeded;
     if (waiting.length === 0) return;
     this.#unseeded = [];
     const { maxGaussians, bounds } = this.#settings;
-    const room = maxGaussians - this.engine.count;
-    const each = (SEED_SHARE * maxGaussians) / Math.max(SEED_FRAMES, this.#trainable.length);
-    const positions: number[] = [];
-    const colors: number[] = [];
-    for (const { frame } of waiting) {
+    const planned = SEED_SHARE * maxGaussians;
+    const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
+    // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
+    const isEarly = this.#trainable.length <= SEED_FRAMES || this.engine.count === 0;
+    const clouds = waiting.map(({ frame }) => {
       const unseen = this.#unseenPixels(frame);
-      const wanted = Math.round(each * unseen.share);
+      const wanted = Math.round(isEarly ? each : each * unseen.share);
       const near = NEAR * this.#extent.depth;
       const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
       const view = { camera: frame.camera, rgba: frame.rgba, unseen: unseen.pixels };
-      const points = frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
-      for (const value of points.positions) positions.push(value);
-      for (const value of points.colors) colors.push(value);
-    }
-    const count = Math.min(positions.length / 3, room);
-    if (count <= 0) return;
-    addGaussians(this.engine, {
-      positions: new Float32Array(positions).subarray(0, count * 3),
-      colors: new Float32Array(colors).subarray(0, count * 3),
+      return frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
     });
+    const points = joinClouds(clouds, maxGaussians - this.engine.count);
+    // Few points stand far apart, but are not meant to fill the space between them: the rest is still to come.
+    const density = Math.min(1, Math.cbrt(points.positions.length / 3 / planned));
+    addGaussians(this.engine, points, density);
   }
 
   /** What of a frame the Gaussians leave open: all of it while there are none. */
