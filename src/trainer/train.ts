@@ -271,7 +271,7 @@ export class Trainer {
     const planned = SEED_SHARE * maxGaussians;
     const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
     // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-    const isEarly = this.#trainable.length <= SEED_FRAMES || this.engine.count === 0;
+    const isEarly = this.engine.count < planned;
     const clouds = waiting.map(({ frame }) => {
       const unseen = this.#unseenPixels(frame);
       const wanted = Math.round(isEarly ? each : each * unseen.share);
