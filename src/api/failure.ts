@@ -30,7 +30,7 @@ export function unreachable(asked: Asked, thrown: unknown): SplatError {
   const root = rootOf(thrown);
   const reason = REASONS[root.code ?? ""] ?? root.message;
   return new SplatError("unreachable", `no answer from the backend at ${asked.url}: ${reason}`, {
-    cause: thrown,
+    cause: root,
     hint: adviceFor(asked.url),
   });
 }
@@ -93,7 +93,7 @@ function hintForStranger(url: string, response: Response): string {
 }
 
 /** Seconds to wait from a `Retry-After` header, given as a number or as a date; undefined when there is none. */
-export function retryAfterS(header: string | null): number | undefined {
+function retryAfterS(header: string | null): number | undefined {
   if (header === null || header.trim() === "") return undefined;
   const seconds = Number(header);
   if (Number.isFinite(seconds)) return Math.max(0, seconds);
@@ -122,15 +122,8 @@ function adviceFor(url: string): string {
 }
 
 /** fetch says only "fetch failed"; the reason is the innermost cause, or the first of several attempts. */
-function rootOf(thrown: unknown): { message: string; code?: string } {
-  let error = thrown;
-  for (;;) {
-    const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : undefined;
-    const next = inner ?? (error instanceof Error ? error.cause : undefined);
-    if (!(next instanceof Error)) break;
-    error = next;
-  }
-  if (!(error instanceof Error)) return { message: String(error) };
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === undefined ? { message: error.message } : { message: error.message, code };
+function rootOf(thrown: unknown): NodeJS.ErrnoException {
+  if (!(thrown instanceof Error)) return new Error(String(thrown));
+  const inner: unknown = thrown instanceof AggregateError ? thrown.errors[0] : thrown.cause;
+  return inner instanceof Error ? rootOf(inner) : thrown;
 }

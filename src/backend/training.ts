@@ -15,6 +15,8 @@ export interface TrainingSettings {
   readonly shDegree: ShDegree;
   readonly background: Background;
   readonly seed: number;
+  /** Train as frames arrive; false = wait until `finish` gives a budget, so that a run can be repeated exactly. */
+  readonly live: boolean;
   /** Box the scene lies in, metres, world axes; bounds where first Gaussians are placed. */
   readonly bounds: { readonly min: readonly number[]; readonly max: readonly number[] } | null;
 }

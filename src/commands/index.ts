@@ -3,11 +3,13 @@ import type { Command } from "commander";
 import { registerCapture } from "./capture.ts";
 import { registerPull } from "./pull.ts";
 import { registerReset } from "./reset.ts";
+import { registerServe } from "./serve.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
+  registerServe(program);
   registerCapture(program);
   registerStatus(program);
   registerPull(program);

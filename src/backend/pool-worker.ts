@@ -1,0 +1,11 @@
+/** A helper thread of the trainer: serves stages on the shared memory until told to stop. */
+import { workerData } from "node:worker_threads";
+import { viewsOf } from "../trainer/memory.ts";
+import { CONTROL_WORDS, serveStages } from "../trainer/pool.ts";
+import { createStages } from "../trainer/stages.ts";
+
+const { memory } = workerData as { readonly memory: WebAssembly.Memory };
+
+serveStages(new Int32Array(memory.buffer, 0, CONTROL_WORDS), ([gaussians, shCount, pixels, pairs]) =>
+  createStages(viewsOf(memory, { gaussians, shCount, pixels, pairs })),
+);

@@ -1,0 +1,39 @@
+/** What goes between the backend's thread and the trainer's worker. */
+import type { Gaussians } from "../splat/gaussians.ts";
+import type { Camera } from "../trainer/camera.ts";
+import type {
+  Budget,
+  Points,
+  SceneMask,
+  Score,
+  TrainingEvent,
+  TrainingFrame,
+  TrainingSettings,
+} from "./training.ts";
+
+/** To the worker. Messages with `id` are answered. */
+export type TrainerRequest =
+  | { readonly type: "frame"; readonly frame: TrainingFrame }
+  | { readonly type: "camera"; readonly index: number; readonly camera: Camera }
+  | { readonly type: "points"; readonly points: Points }
+  | { readonly type: "mask"; readonly mask: SceneMask | null }
+  | { readonly type: "settings"; readonly settings: Partial<TrainingSettings> }
+  | { readonly type: "restore"; readonly gaussians: Gaussians; readonly step: number }
+  | { readonly type: "finish"; readonly budget: Budget }
+  | { readonly type: "snapshot"; readonly id: number }
+  | { readonly type: "score"; readonly id: number; readonly indices: readonly number[] }
+  | { readonly type: "render"; readonly id: number; readonly camera: Camera }
+  | { readonly type: "close" };
+
+/** Answers, by the type of the request. */
+export interface TrainerAnswers {
+  readonly snapshot: { readonly gaussians: Gaussians; readonly step: number } | null;
+  readonly score: readonly Score[];
+  readonly render: Uint8Array;
+}
+
+/** From the worker. */
+export type TrainerMessage =
+  | { readonly type: "ready" }
+  | { readonly type: "event"; readonly event: TrainingEvent }
+  | { readonly type: "answer"; readonly id: number; readonly value: TrainerAnswers[keyof TrainerAnswers] };

@@ -1,0 +1,82 @@
+/** Starts the trainer in a worker of its own and speaks to it. */
+import { Worker } from "node:worker_threads";
+import { SplatError } from "../errors.ts";
+import type { TrainerAnswers, TrainerMessage, TrainerRequest } from "./trainer-messages.ts";
+import type { Training, TrainingEvent, TrainingSettings } from "./training.ts";
+
+/** Workers need compiled code; tests load this file from src/, so the built tree beside it is taken. */
+const WORKER = new URL(
+  import.meta.url.endsWith(".ts") ? "../../dist/backend/trainer-worker.js" : "./trainer-worker.js",
+  import.meta.url,
+);
+
+/** Start a trainer. Throws `internal` when its memory or threads cannot be had. */
+export async function startTraining(
+  settings: TrainingSettings,
+  onEvent: (event: TrainingEvent) => void,
+): Promise<Training> {
+  const worker = new Worker(WORKER, { workerData: settings, name: "trainer" });
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  let nextId = 1;
+  let closed = false;
+  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  const fail = (message: string): void => {
+    const error = new SplatError("internal", `the trainer stopped: ${message}`);
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+    if (!closed) onEvent({ type: "failed", message });
+  };
+  await new Promise<void>((resolve, reject) => {
+    worker.on("message", (message: TrainerMessage) => {
+      if (message.type === "ready") resolve();
+      else if (message.type === "event") {
+        if (message.event.type === "failed") reject(new SplatError("internal", message.event.message));
+        onEvent(message.event);
+      } else {
+        waiting.get(message.id)?.resolve(message.value);
+        waiting.delete(message.id);
+      }
+    });
+    worker.on("error", (error) => {
+      reject(new SplatError("internal", "the trainer could not start", { cause: error }));
+      fail(error instanceof Error ? error.message : String(error));
+    });
+    worker.on("exit", () => {
+      if (!closed) fail("its thread ended");
+    });
+  });
+
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's, not a window's
+  const tell = (request: TrainerRequest): void => worker.postMessage(request);
+  function ask<Kind extends keyof TrainerAnswers>(
+    build: (id: number) => TrainerRequest,
+  ): Promise<TrainerAnswers[Kind]> {
+    return new Promise((resolve, reject) => {
+      if (closed) {
+        reject(new SplatError("internal", "the trainer is closed"));
+        return;
+      }
+      const id = nextId++;
+      waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      tell(build(id));
+    });
+  }
+
+  return {
+    addFrame: (frame) => tell({ type: "frame", frame }),
+    setCamera: (index, camera) => tell({ type: "camera", index, camera }),
+    addPoints: (points) => tell({ type: "points", points }),
+    setMask: (mask) => tell({ type: "mask", mask }),
+    setSettings: (changed) => tell({ type: "settings", settings: changed }),
+    restore: (gaussians, step) => tell({ type: "restore", gaussians, step }),
+    finish: (budget) => tell({ type: "finish", budget }),
+    snapshot: () => ask<"snapshot">((id) => ({ type: "snapshot", id })),
+    score: async (indices) => [...(await ask<"score">((id) => ({ type: "score", id, indices })))],
+    render: (camera) => ask<"render">((id) => ({ type: "render", id, camera })),
+    close: async () => {
+      closed = true;
+      tell({ type: "close" });
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,218 @@
+/**
+ * The trainer's own thread: owns the loop. Between two steps it reads its messages, and tells what happened as small
+ * events; nothing it sends is ever waited for.
+ */
+import { parentPort, Worker, workerData } from "node:worker_threads";
+import { messageOf } from "../errors.ts";
+import { sleep } from "../time.ts";
+import { Engine } from "../trainer/engine.ts";
+import { allocateMemory, type Capacity } from "../trainer/memory.ts";
+import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
+import { Trainer } from "../trainer/train.ts";
+import type { TrainerMessage, TrainerRequest } from "./trainer-messages.ts";
+import type { Score, TrainingEvent, TrainingSettings } from "./training.ts";
+
+const PROGRESS_MS = 250;
+const SNAPSHOT_MS = 1000;
+/** A held-out frame is scored this often while training, in turn. */
+const HOLDOUT_MS = 2000;
+/** First guesses; both grow when needed. */
+const FIRST_PIXELS = 1 << 16;
+const FIRST_PAIRS = 1 << 18;
+
+if (parentPort === null) throw new Error("trainer-worker runs as a worker thread");
+const port = parentPort;
+const settings = workerData as TrainingSettings;
+const send = (message: TrainerMessage, transfer: readonly ArrayBuffer[] = []): void =>
+  port.postMessage(message, [...transfer]);
+const emit = (event: TrainingEvent, transfer: readonly ArrayBuffer[] = []): void =>
+  send({ type: "event", event }, transfer);
+
+const inbox: TrainerRequest[] = [];
+let wake: (() => void) | null = null;
+port.on("message", (request: TrainerRequest) => {
+  inbox.push(request);
+  wake?.();
+});
+
+await run().catch((error: unknown) => {
+  emit({ type: "failed", message: messageOf(error) });
+});
+port.close();
+
+async function run(): Promise<void> {
+  const shCount = (settings.shDegree + 1) ** 2;
+  const capacity: Capacity = {
+    gaussians: settings.maxGaussians,
+    shCount,
+    pixels: FIRST_PIXELS,
+    pairs: FIRST_PAIRS,
+  };
+  const memory = allocateMemory(capacity);
+  const control = new Int32Array(memory.buffer, 0, CONTROL_WORDS);
+  const helpers = settings.threads - 1;
+  for (let i = 0; i < helpers; i++) {
+    // A helper that dies marks the stage as failed itself (see pool.ts); the listener keeps Node from exiting.
+    new Worker(new URL("./pool-worker.js", import.meta.url), { workerData: { memory } }).on(
+      "error",
+      () => {},
+    );
+  }
+  while (readyHelpers(control) < helpers) await sleep(5);
+  const engine = new Engine(memory, capacity, helpers);
+  try {
+    send({ type: "ready" });
+    await loop(new Trainer(engine, settings));
+  } finally {
+    stopHelpers(control);
+  }
+}
+
+async function loop(trainer: Trainer): Promise<void> {
+  const reporter = createReporter(trainer);
+  let announced = false;
+  for (;;) {
+    for (const request of inbox.splice(0)) {
+      if (request.type === "close") return;
+      obey(trainer, request);
+    }
+    const report = trainer.advance();
+    if (report !== null) {
+      reporter.stepped(report.index, report.psnr, report.first);
+      // Let messages in; costs microseconds against a step's milliseconds.
+      await new Promise((resolve) => setImmediate(resolve));
+      continue;
+    }
+    reporter.flush();
+    if (trainer.phase === "done" && !announced) {
+      announced = true;
+      emitFinished(trainer);
+    }
+    if (inbox.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    wake = null;
+  }
+}
+
+function obey(trainer: Trainer, request: TrainerRequest): void {
+  switch (request.type) {
+    case "frame":
+      return trainer.addFrame(request.frame);
+    case "camera":
+      return trainer.setCamera(request.index, request.camera);
+    case "points":
+      return trainer.addPoints(request.points);
+    case "mask":
+      return trainer.setMask(request.mask);
+    case "settings":
+      return trainer.setSettings(request.settings);
+    case "restore":
+      return trainer.restore(request.gaussians, request.step);
+    case "finish":
+      return trainer.finish(request.budget);
+    case "snapshot": {
+      const value = trainer.engine.count === 0 ? null : takeSnapshot(trainer);
+      return send({ type: "answer", id: request.id, value });
+    }
+    case "score": {
+      const value = request.indices.flatMap((index): Score[] => {
+        const score = trainer.score(index);
+        return score === null ? [] : [{ index, ...score }];
+      });
+      return send({ type: "answer", id: request.id, value });
+    }
+    case "render":
+      return send({ type: "answer", id: request.id, value: trainer.render(request.camera) });
+    case "close":
+      return undefined;
+  }
+}
+
+function takeSnapshot(trainer: Trainer): { gaussians: ReturnType<Engine["extract"]>; step: number } {
+  return { gaussians: trainer.engine.extract(), step: trainer.step };
+}
+
+function emitSnapshot(trainer: Trainer): void {
+  const { gaussians, step } = takeSnapshot(trainer);
+  emit({ type: "snapshot", step, gaussians }, buffersOf(gaussians));
+}
+
+/** The end: every held-out frame scored, one last snapshot, then `finished`. */
+function emitFinished(trainer: Trainer): void {
+  for (const index of trainer.engine.count > 0 ? trainer.holdouts() : []) trainer.score(index);
+  createReporter(trainer).flush();
+  if (trainer.engine.count > 0) emitSnapshot(trainer);
+  const { gaussians, step } = takeSnapshot(trainer);
+  emit({ type: "finished", step, gaussians }, buffersOf(gaussians));
+}
+
+function buffersOf(gaussians: ReturnType<Engine["extract"]>): ArrayBuffer[] {
+  const { means, logScales, quats, opacities, sh } = gaussians;
+  return [means, logScales, quats, opacities, sh].map((array) => array.buffer as ArrayBuffer);
+}
+
+/** Turns steps into events, none more often than its reader can use. */
+function createReporter(trainer: Trainer): {
+  stepped(index: number, psnr: number, first: boolean): void;
+  flush(): void;
+} {
+  let progressAt = performance.now();
+  let snapshotAt = performance.now();
+  let holdoutAt = performance.now();
+  let stepsBefore = trainer.step;
+  let stepsPerSecond = 0;
+  let holdoutTurn = 0;
+  const framePsnr = new Map<number, number>();
+  const firsts: number[] = [];
+
+  function progress(now: number): void {
+    const seconds = (now - progressAt) / 1000;
+    const rate = (trainer.step - stepsBefore) / Math.max(seconds, 1e-3);
+    stepsPerSecond = stepsPerSecond === 0 ? rate : 0.8 * stepsPerSecond + 0.2 * rate;
+    progressAt = now;
+    stepsBefore = trainer.step;
+    const moving = trainer.phase === "training" || trainer.phase === "finishing";
+    emit({
+      type: "progress",
+      phase: trainer.phase,
+      step: trainer.step,
+      stepsPerSecond: moving ? stepsPerSecond : 0,
+      gaussianCount: trainer.engine.count,
+      psnrTrain: trainer.meanPsnr(false),
+      psnrHoldout: trainer.meanPsnr(true),
+      framePsnr: [...framePsnr],
+      memoryBytes: trainer.engine.memoryBytes,
+    });
+    framePsnr.clear();
+  }
+
+  function scoreNextHoldout(): void {
+    const holdouts = trainer.holdouts();
+    if (holdouts.length === 0) return;
+    const index = holdouts[holdoutTurn++ % holdouts.length];
+    const score = trainer.score(index);
+    if (score !== null) framePsnr.set(index, score.psnr);
+  }
+
+  function flush(): void {
+    if (firsts.length > 0) emit({ type: "trained", indices: firsts.splice(0) });
+    progress(performance.now());
+  }
+
+  return {
+    flush,
+    stepped(index, psnr, first) {
+      framePsnr.set(index, psnr);
+      if (first) emit({ type: "trained", indices: [index] });
+      const now = performance.now();
+      if (now - progressAt >= PROGRESS_MS) progress(now);
+      if (now - snapshotAt >= SNAPSHOT_MS) {
+        snapshotAt = now;
+        emitSnapshot(trainer);
+      }
+      if (now - holdoutAt >= HOLDOUT_MS) {
+        holdoutAt = now;
+        scoreNextHoldout();
+      }
+    },
+  };
+}

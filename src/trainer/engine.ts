@@ -1,0 +1,253 @@
+/** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
+import { allocateGaussians, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
+import { countPairs, createBinning, fillPairs } from "./binning.ts";
+import { centerOf, type Camera } from "./camera.ts";
+import { SSIM_WEIGHT } from "./loss.ts";
+import {
+  BAND,
+  CAMERA_GRADIENT,
+  CHUNK,
+  growMemory,
+  TILE,
+  viewsOf,
+  type Capacity,
+  type Views,
+} from "./memory.ts";
+import { createPool, publishCapacity, type Pool } from "./pool.ts";
+import { SCALAR } from "./scalars.ts";
+import { createStages, STAGE } from "./stages.ts";
+import { parameterGroups } from "./strategy.ts";
+
+/** A picture to compare the render with. */
+export interface Picture {
+  readonly camera: Camera;
+  /** [height, width, 4] straight-alpha sRGB. */
+  readonly rgba: Uint8Array;
+  /** [height, width] 0 = does not count; null = all count. */
+  readonly mask: Uint8Array | null;
+}
+
+/** What one comparison of a render with a picture gave. */
+export interface Comparison {
+  /** dB over the pixels that count. */
+  readonly psnr: number;
+  readonly ssim: number;
+}
+
+export class Engine {
+  readonly #memory: WebAssembly.Memory;
+  readonly #helpers: number;
+  readonly #binning = createBinning();
+  #capacity: Capacity;
+  #views!: Views;
+  #pool!: Pool;
+  /** Pixels of the loaded picture that count. */
+  #counted = 0;
+
+  /** `helpers` threads must already run `serveStages` on `memory`, which has room for `capacity`. */
+  constructor(memory: WebAssembly.Memory, capacity: Capacity, helpers: number) {
+    this.#memory = memory;
+    this.#helpers = helpers;
+    this.#capacity = capacity;
+    this.#layOut();
+  }
+
+  get views(): Views {
+    return this.#views;
+  }
+
+  get memoryBytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  get capacity(): Capacity {
+    return this.#capacity;
+  }
+
+  get count(): number {
+    return this.#views.scalars[SCALAR.count];
+  }
+
+  set count(value: number) {
+    this.#views.scalars[SCALAR.count] = value;
+  }
+
+  /** Make room; Gaussians and their moments are kept, except coefficients beyond a smaller `shCount`. */
+  ensure(wanted: Partial<Capacity>): void {
+    const old = this.#capacity;
+    const next: Capacity = {
+      gaussians: Math.max(old.gaussians, wanted.gaussians ?? 0),
+      shCount: wanted.shCount ?? old.shCount,
+      pixels: Math.max(old.pixels, wanted.pixels ?? 0),
+      pairs: Math.max(old.pairs, wanted.pairs ?? 0),
+    };
+    const moves = next.gaussians !== old.gaussians || next.shCount !== old.shCount;
+    if (!moves && next.pixels === old.pixels && next.pairs === old.pairs) return;
+    const kept = moves ? this.#save() : null;
+    growMemory(this.#memory, next);
+    this.#capacity = next;
+    const { count } = this;
+    const scalars = this.#views.scalars.slice();
+    this.#layOut();
+    this.#views.scalars.set(scalars);
+    this.#views.scalars[SCALAR.shCount] = next.shCount;
+    if (kept !== null) this.#load(kept, old.shCount, count);
+  }
+
+  /** A copy of the Gaussians as they are. */
+  extract(): Gaussians {
+    const copy = allocateGaussians(this.count, (Math.sqrt(this.#capacity.shCount) - 1) as ShDegree);
+    for (const [name, width] of parameterGroups(this.#views)) {
+      copy[name].set(this.#views[name].subarray(0, this.count * width));
+    }
+    return copy;
+  }
+
+  /** Replace all Gaussians; moments start from zero. Higher SH degrees than the memory's are cut. */
+  replace(gaussians: Gaussians): void {
+    this.ensure({ gaussians: gaussians.count });
+    this.count = gaussians.count;
+    const from = (gaussians.shDegree + 1) ** 2;
+    this.#load(new Map(Object.entries(gaussians)), from, gaussians.count);
+  }
+
+  /** Render the Gaussians as `camera` sees them into `views.image`. */
+  render(camera: Camera, background: readonly number[]): void {
+    const { width, height } = camera;
+    this.ensure({ pixels: width * height });
+    const { scalars } = this.#views;
+    scalars[SCALAR.width] = width;
+    scalars[SCALAR.height] = height;
+    scalars[SCALAR.tilesX] = Math.ceil(width / TILE);
+    scalars[SCALAR.tiles] = Math.ceil(width / TILE) * Math.ceil(height / TILE);
+    scalars[SCALAR.fx] = camera.fx;
+    scalars[SCALAR.fy] = camera.fy;
+    scalars[SCALAR.cx] = camera.cx;
+    scalars[SCALAR.cy] = camera.cy;
+    scalars.set(camera.rotation, SCALAR.rotation);
+    scalars.set(camera.translation, SCALAR.translation);
+    scalars.set(centerOf(camera), SCALAR.center);
+    scalars.set(background, SCALAR.background);
+    this.#pool.run(STAGE.project);
+    const pairs = countPairs(this.#views, this.#binning);
+    if (pairs > this.#capacity.pairs) this.ensure({ pairs: Math.ceil(pairs * 1.5) });
+    fillPairs(this.#views, this.#binning);
+    this.#pool.run(STAGE.rasterize);
+  }
+
+  /** Compare the render of `picture.camera`, made just before, with the picture. */
+  compare(picture: Picture): Comparison {
+    this.#loadPicture(picture);
+    this.#pool.run(STAGE.composeTarget);
+    this.#pool.run(STAGE.blurMoments);
+    this.#pool.run(STAGE.ssimDerivatives);
+    return this.#comparison(picture);
+  }
+
+  /** Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from. */
+  lossGradient(picture: Picture): Comparison {
+    const comparison = this.compare(picture);
+    this.#pool.run(STAGE.blurDerivatives);
+    this.#pool.run(STAGE.imageGradients);
+    return comparison;
+  }
+
+  /** Carry the image's gradient back to the Gaussians and update them; rates and weights lie in the scalars. */
+  backwardAndUpdate(): void {
+    this.#pool.run(STAGE.rasterizeBackward);
+    this.#pool.run(STAGE.update);
+  }
+
+  /**
+   * [16] gradient of the loss in the camera of the last backward pass: rotation [9] row-major, translation [3],
+   * fx, fy, cx, cy. Summed over chunks in order, so it does not depend on threads.
+   */
+  cameraGradient(): Float64Array {
+    const total = new Float64Array(CAMERA_GRADIENT);
+    const chunks = Math.ceil(this.count / CHUNK);
+    for (let i = 0; i < chunks * CAMERA_GRADIENT; i++) {
+      total[i % CAMERA_GRADIENT] += this.#views.cameraGradients[i];
+    }
+    return total;
+  }
+
+  #layOut(): void {
+    const { gaussians, shCount, pixels, pairs } = this.#capacity;
+    this.#views = viewsOf(this.#memory, this.#capacity);
+    this.#views.scalars[SCALAR.shCount] = shCount;
+    publishCapacity(this.#views.control, [gaussians, shCount, pixels, pairs]);
+    this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers);
+  }
+
+  #loadPicture({ camera, rgba, mask }: Picture): void {
+    const { scalars, frameRgba, frameMask } = this.#views;
+    const pixels = camera.width * camera.height;
+    frameRgba.set(rgba.subarray(0, pixels * 4));
+    scalars[SCALAR.masked] = mask === null ? 0 : 1;
+    this.#counted = pixels;
+    if (mask !== null) {
+      frameMask.set(mask.subarray(0, pixels));
+      this.#counted = frameMask.subarray(0, pixels).reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0);
+    }
+    const values = 3 * Math.max(1, this.#counted);
+    scalars[SCALAR.l1Weight] = (1 - SSIM_WEIGHT) / values;
+    scalars[SCALAR.ssimWeight] = SSIM_WEIGHT / values;
+  }
+
+  #comparison({ camera }: Picture): Comparison {
+    const { bandSums } = this.#views;
+    const pixels = camera.width * camera.height;
+    let squared = 0;
+    let ssim = 0;
+    const items = 3 * Math.ceil(camera.height / BAND);
+    for (let item = 0; item < items; item++) {
+      squared += bandSums[item * 2];
+      ssim += bandSums[item * 2 + 1];
+    }
+    const counted = Math.max(1, this.#counted);
+    // Hidden pixels are 0 on both sides, so each adds exactly 1 a channel to the sum.
+    const hidden = 3 * (pixels - this.#counted);
+    return {
+      psnr: -10 * Math.log10(Math.max(squared / (3 * counted), 1e-10)),
+      ssim: (ssim - hidden) / (3 * counted),
+    };
+  }
+
+  #save(): Map<string, Float32Array> {
+    const saved = new Map<string, Float32Array>();
+    for (const [name, width] of parameterGroups(this.#views)) {
+      for (const array of [name, `${name}Moment1`, `${name}Moment2`] as const) {
+        saved.set(array, this.#views[array].slice(0, this.count * width));
+      }
+    }
+    return saved;
+  }
+
+  /** Put arrays by name into the views; what is missing becomes zero. `shFrom` = coefficients of the arrays given. */
+  #load(arrays: ReadonlyMap<string, unknown>, shFrom: number, count: number): void {
+    for (const [name, width] of parameterGroups(this.#views)) {
+      for (const array of [name, `${name}Moment1`, `${name}Moment2`] as const) {
+        const target = this.#views[array];
+        const source = arrays.get(array);
+        target.fill(0, 0, count * width);
+        if (!(source instanceof Float32Array)) continue;
+        if (name === "sh") copyCoefficients(source, shFrom, target, width / 3, count * 3);
+        else target.set(source.subarray(0, count * width));
+      }
+    }
+  }
+}
+
+/** Copy rows of `from` coefficients into rows of `to`, cutting or zero-filling at the end. */
+function copyCoefficients(
+  source: Float32Array,
+  from: number,
+  target: Float32Array,
+  to: number,
+  rows: number,
+): void {
+  const shared = Math.min(from, to);
+  for (let row = 0; row < rows; row++) {
+    for (let k = 0; k < shared; k++) target[row * to + k] = source[row * from + k];
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Everything a training step touches lies in one shared memory, so that any number of workers (and, later, wasm
+ * kernels) see the same arrays. `regions` is the only place that says what lies where.
+ */
+import { CONTROL_WORDS } from "./pool.ts";
+import { SCALAR_COUNT } from "./scalars.ts";
+
+/** Tiles are 16×16 pixels; a tile is the unit of work of the rasteriser. */
+export const TILE = 16;
+/** Numbers per projected splat: see `projection.ts`. */
+export const SPLAT_STRIDE = 12;
+/** Numbers per splat gradient: mean x, y · conic a, b, c · opacity · colour r, g, b. */
+export const GRADIENT_STRIDE = 9;
+/** Gaussians per unit of work of the per-Gaussian stages. */
+export const CHUNK = 256;
+/** Numbers per chunk of the camera's gradient: rotation [9], translation [3], fx, fy, cx, cy. */
+export const CAMERA_GRADIENT = 16;
+/** Image rows per unit of work of the loss stages. */
+export const BAND = 16;
+
+/** How much a memory can hold. `shCount` is fixed for its life; the rest may grow. */
+export interface Capacity {
+  readonly gaussians: number;
+  /** Spherical-harmonics coefficients per channel, (degree + 1)². */
+  readonly shCount: number;
+  readonly pixels: number;
+  /** (tile, splat) pairs. */
+  readonly pairs: number;
+}
+
+/** Name → array type and length. Pairs come last: they grow most often, and growing moves only what follows. */
+function regions(capacity: Capacity) {
+  const { gaussians: n, shCount: k, pixels, pairs } = capacity;
+  // A one-pixel-high image has the most tiles per pixel.
+  const tiles = Math.ceil(pixels / TILE) + 1;
+  return {
+    control: [Int32Array, CONTROL_WORDS],
+    scalars: [Float64Array, SCALAR_COUNT],
+    // Parameters, the gradient of the loss in each, and Adam's two moments; see `Gaussians` for the meaning.
+    means: [Float32Array, n * 3],
+    logScales: [Float32Array, n * 3],
+    quats: [Float32Array, n * 4],
+    opacities: [Float32Array, n],
+    sh: [Float32Array, n * 3 * k],
+    meansGradient: [Float32Array, n * 3],
+    logScalesGradient: [Float32Array, n * 3],
+    quatsGradient: [Float32Array, n * 4],
+    opacitiesGradient: [Float32Array, n],
+    shGradient: [Float32Array, n * 3 * k],
+    meansMoment1: [Float32Array, n * 3],
+    logScalesMoment1: [Float32Array, n * 3],
+    quatsMoment1: [Float32Array, n * 4],
+    opacitiesMoment1: [Float32Array, n],
+    shMoment1: [Float32Array, n * 3 * k],
+    meansMoment2: [Float32Array, n * 3],
+    logScalesMoment2: [Float32Array, n * 3],
+    quatsMoment2: [Float32Array, n * 4],
+    opacitiesMoment2: [Float32Array, n],
+    shMoment2: [Float32Array, n * 3 * k],
+    /** [N,12] the Gaussians as seen by the current camera. */
+    splats: [Float32Array, n * SPLAT_STRIDE],
+    /** [N] distance along the optical axis, ≥ 0, metres. */
+    depths: [Float32Array, n],
+    /** [N,9] gradient of the loss in each splat. */
+    splatGradients: [Float32Array, n * GRADIENT_STRIDE],
+    /** [chunks,16] each chunk's share of the camera's gradient. */
+    cameraGradients: [Float64Array, (Math.ceil(n / CHUNK) + 1) * CAMERA_GRADIENT],
+    /** [N+1] where each splat's slots of `pairGradients` begin. */
+    slotStart: [Int32Array, n + 1],
+    /** [tiles+1] where each tile's pairs begin. */
+    tileStart: [Int32Array, tiles + 1],
+    /** [4,H,W] transmittance, red, green, blue of the current render. */
+    image: [Float32Array, pixels * 4],
+    /** [H,W,4] the current frame as it was taken. */
+    frameRgba: [Uint8Array, pixels * 4],
+    /** [H,W] 0 = does not count. */
+    frameMask: [Uint8Array, pixels],
+    /** [3,H,W] the current frame on its background. */
+    target: [Float32Array, pixels * 3],
+    /** [3,H,W] gradient of the loss in the image. */
+    imageGradient: [Float32Array, pixels * 3],
+    /** [3,5,H,W] row-blurred moments of image and target. */
+    blurred: [Float32Array, pixels * 15],
+    /** [3,3,H,W] derivatives of SSIM. */
+    ssimGradients: [Float32Array, pixels * 9],
+    /** [3 bands,2] squared error and SSIM summed over a band of rows of one channel. */
+    bandSums: [Float64Array, 6 * (Math.ceil(pixels / BAND) + 1)],
+    /** [P] splat of each pair, tile by tile, near to far. */
+    pairSplat: [Int32Array, pairs],
+    /** [P] the pair's own slot in `pairGradients`. */
+    pairSlot: [Int32Array, pairs],
+    /** [P,9] each pair's gradient, splat by splat: no two workers write the same place. */
+    pairGradients: [Float32Array, pairs * GRADIENT_STRIDE],
+  } as const;
+}
+
+type Regions = ReturnType<typeof regions>;
+
+/** Named arrays over the shared memory. Rebuilt after the memory has grown. */
+export type Views = { readonly [Name in keyof Regions]: InstanceType<Regions[Name][0]> };
+
+const ALIGN = 64;
+const PAGE = 65_536;
+/** Address space reserved, not used: 3 GiB. */
+const MAX_PAGES = 49_152;
+
+/** Bytes a memory of this capacity needs. */
+export function sizeOf(capacity: Capacity): number {
+  let bytes = 0;
+  for (const [type, length] of Object.values(regions(capacity))) {
+    bytes += align(length * type.BYTES_PER_ELEMENT);
+  }
+  return bytes;
+}
+
+/** A zero-filled shared memory for `capacity`. Throws RangeError when the machine has no such room. */
+export function allocateMemory(capacity: Capacity): WebAssembly.Memory {
+  const initial = Math.ceil(sizeOf(capacity) / PAGE);
+  return new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+}
+
+/** Make room for `capacity` in place. Views made before stay valid, but end where they ended. */
+export function growMemory(memory: WebAssembly.Memory, capacity: Capacity): void {
+  const pages = Math.ceil((sizeOf(capacity) - memory.buffer.byteLength) / PAGE);
+  if (pages > 0) memory.grow(pages);
+}
+
+/** The arrays of `capacity` over `memory`. */
+export function viewsOf(memory: WebAssembly.Memory, capacity: Capacity): Views {
+  const views: Record<string, unknown> = {};
+  let offset = 0;
+  for (const [name, [type, length]] of Object.entries(regions(capacity))) {
+    views[name] = new type(memory.buffer as unknown as ArrayBuffer, offset, length);
+    offset += align(length * type.BYTES_PER_ELEMENT);
+  }
+  return views as Views;
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGN) * ALIGN;
+}

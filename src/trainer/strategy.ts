@@ -1,0 +1,190 @@
+/**
+ * How the set of Gaussians changes while it is trained: "3D Gaussian Splatting as Markov Chain Monte Carlo"
+ * (Kheradmand et al. 2024). Dead Gaussians move onto live ones, the set grows to its cap, and noise keeps
+ * transparent ones exploring. Nothing is ever reset, so a live preview never flashes.
+ */
+import type { Views } from "./memory.ts";
+import { hash3 } from "./random.ts";
+import { SCALAR } from "./scalars.ts";
+
+/** A Gaussian this transparent is dead. */
+const DEAD_OPACITY = 0.005;
+/** Copies of one Gaussian in one relocation are counted up to here (the paper's own bound). */
+const MAX_COPIES = 51;
+const binomials = pascalTriangle(MAX_COPIES);
+
+function pascalTriangle(size: number): Float64Array[] {
+  const triangle: Float64Array[] = [];
+  for (let n = 0; n < size; n++) {
+    const row = new Float64Array(n + 1).fill(1);
+    for (let k = 1; k < n; k++) row[k] = triangle[n - 1][k - 1] + triangle[n - 1][k];
+    triangle.push(row);
+  }
+  return triangle;
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const logit = (p: number): number => Math.log(p / (1 - p));
+
+/**
+ * Equation 9: when one Gaussian becomes `copies` at the same place, the opacity and the factor on the scale of each
+ * that leave the render as it was.
+ */
+export function splitOpacity(opacity: number, copies: number): { opacity: number; scale: number } {
+  const each = 1 - (1 - opacity) ** (1 / copies);
+  let denominator = 0;
+  for (let i = 1; i <= copies; i++) {
+    for (let k = 0; k < i; k++) {
+      denominator += (binomials[i - 1][k] * (k % 2 === 0 ? 1 : -1) * each ** (k + 1)) / Math.sqrt(k + 1);
+    }
+  }
+  return {
+    opacity: Math.min(1 - 1e-6, Math.max(DEAD_OPACITY, each)),
+    scale: Math.max(1e-6, opacity / denominator),
+  };
+}
+
+/** Gaussians [0, count) that no longer help: transparent, or with a number that is not finite. */
+export function deadGaussians({ means, logScales, quats, opacities }: Views, count: number): number[] {
+  const dead: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const sum = means[3 * i] + means[3 * i + 1] + means[3 * i + 2];
+    const size = logScales[3 * i] + logScales[3 * i + 1] + logScales[3 * i + 2];
+    const turn = quats[4 * i] + quats[4 * i + 1] + quats[4 * i + 2] + quats[4 * i + 3];
+    const usable = sigmoid(opacities[i]) > DEAD_OPACITY && Number.isFinite(sum + size + turn);
+    if (!usable) dead.push(i);
+  }
+  return dead;
+}
+
+/**
+ * Make each Gaussian in `targets` a copy of a live one among [0, count), drawn in proportion to opacity, and share
+ * opacity and scale out among the copies. Adam forgets the targets (and the sources too with `forgetSources`, as the
+ * paper does when it relocates). False when there is none to copy.
+ */
+export function copyOntoLive(
+  views: Views,
+  targets: readonly number[],
+  count: number,
+  random: () => number,
+  forgetSources: boolean,
+): boolean {
+  const { opacities, logScales } = views;
+  const draw = opacitySampler(views, count, new Set(targets), random);
+  if (draw === null) return false;
+  const sources = targets.map(draw);
+  const copies = new Map<number, number>();
+  for (const source of sources) copies.set(source, (copies.get(source) ?? 1) + 1);
+  for (const [source, times] of copies) {
+    const split = splitOpacity(sigmoid(opacities[source]), Math.min(MAX_COPIES, times));
+    opacities[source] = logit(split.opacity);
+    for (let axis = 0; axis < 3; axis++) logScales[source * 3 + axis] += Math.log(split.scale);
+    if (forgetSources) forget(views, source);
+  }
+  targets.forEach((target, rank) => {
+    copyGaussian(views, sources[rank], target);
+    forget(views, target);
+  });
+  return true;
+}
+
+/** Draws live Gaussians in proportion to opacity; null when none lives. */
+function opacitySampler(
+  { opacities }: Views,
+  count: number,
+  excluded: ReadonlySet<number>,
+  random: () => number,
+): (() => number) | null {
+  const cumulative = new Float64Array(count);
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    const opacity = sigmoid(opacities[i]);
+    if (opacity > DEAD_OPACITY && !excluded.has(i)) sum += opacity;
+    cumulative[i] = sum;
+  }
+  if (!(sum > 0)) return null;
+  return () => {
+    const wanted = random() * sum;
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (cumulative[middle] > wanted) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+}
+
+/** The five groups of parameters: their arrays' names and numbers per Gaussian. */
+export function parameterGroups(views: Views) {
+  const shWidth = 3 * views.scalars[SCALAR.shCount];
+  return [
+    ["means", 3],
+    ["logScales", 3],
+    ["quats", 4],
+    ["opacities", 1],
+    ["sh", shWidth],
+  ] as const;
+}
+
+function copyGaussian(views: Views, from: number, to: number): void {
+  for (const [name, width] of parameterGroups(views)) {
+    views[name].copyWithin(to * width, from * width, (from + 1) * width);
+  }
+}
+
+/** Zero Adam's moments of one Gaussian. */
+export function forget(views: Views, i: number): void {
+  for (const [name, width] of parameterGroups(views)) {
+    views[`${name}Moment1`].fill(0, i * width, (i + 1) * width);
+    views[`${name}Moment2`].fill(0, i * width, (i + 1) * width);
+  }
+}
+
+/**
+ * Add the paper's noise to Gaussians [from, to): Σ · ξ, scaled by how transparent each is. The random numbers hang on
+ * (seed, step, Gaussian), so threads do not change them.
+ */
+export function addNoise(views: Views, from: number, to: number): void {
+  const { scalars, means, logScales, quats, opacities } = views;
+  const noise = scalars[SCALAR.noise];
+  if (noise === 0) return;
+  const seed = scalars[SCALAR.seed];
+  const step = scalars[SCALAR.adamStep];
+  for (let i = from; i < to; i++) {
+    const strength = noise * sigmoid(-100 * (sigmoid(opacities[i]) - DEAD_OPACITY));
+    if (strength < 1e-3) continue;
+    const [n0, n1, n2] = normals(seed, step, i);
+    const q = i * 4;
+    const inverse = 1 / Math.hypot(quats[q], quats[q + 1], quats[q + 2], quats[q + 3]);
+    const w = quats[q] * inverse;
+    const x = quats[q + 1] * inverse;
+    const y = quats[q + 2] * inverse;
+    const z = quats[q + 3] * inverse;
+    const rotation = [
+      [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+      [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+      [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ];
+    // Σ ξ = R S² Rᵀ ξ.
+    const own = [0, 1, 2].map(
+      (axis) =>
+        Math.exp(2 * logScales[i * 3 + axis]) *
+        (rotation[0][axis] * n0 + rotation[1][axis] * n1 + rotation[2][axis] * n2),
+    );
+    for (let row = 0; row < 3; row++) {
+      const [a, b, c] = rotation[row];
+      means[i * 3 + row] += strength * (a * own[0] + b * own[1] + c * own[2]);
+    }
+  }
+}
+
+/** Three normal numbers (Box and Muller 1958). */
+function normals(seed: number, step: number, i: number): readonly [number, number, number] {
+  const uniform = (part: number): number => (hash3(seed + part, step, i) + 0.5) / 4294967296;
+  const radius = Math.sqrt(-2 * Math.log(uniform(1)));
+  const angle = 2 * Math.PI * uniform(2);
+  const third = Math.sqrt(-2 * Math.log(uniform(3))) * Math.cos(2 * Math.PI * uniform(4));
+  return [radius * Math.cos(angle), radius * Math.sin(angle), third];
+}

@@ -1,0 +1,324 @@
+/**
+ * The trainer: frames in, Gaussians out, one optimisation step at a time. Knows nothing of HTTP, files or threads;
+ * whoever owns it calls `step` in a loop and may call anything else between two steps.
+ */
+import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { Camera } from "./camera.ts";
+import type { Comparison, Engine } from "./engine.ts";
+import { sceneExtent, type Extent } from "./extent.ts";
+import { randomStream } from "./random.ts";
+import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT } from "./schedule.ts";
+import { SCALAR } from "./scalars.ts";
+import { addGaussians, frustumPoints, type Box, type SeedPoints } from "./seed.ts";
+import { copyOntoLive, deadGaussians } from "./strategy.ts";
+
+export interface TrainerSettings {
+  readonly maxGaussians: number;
+  readonly shDegree: ShDegree;
+  readonly background: "black" | "white" | "random";
+  readonly seed: number;
+  /** Train as frames arrive; false = wait for `finish`. */
+  readonly live: boolean;
+  /** Where first Gaussians may lie; null = anywhere in front of a frame. */
+  readonly bounds: Box | null;
+}
+
+/** A picture with its place; see `TrainingFrame` in backend/training.ts for units. */
+export interface TrainerFrame {
+  readonly index: number;
+  readonly camera: Camera;
+  readonly rgba: Uint8Array;
+  readonly mask: Uint8Array | null;
+  readonly holdout: boolean;
+}
+
+/** Hides pixels of every frame; sampled to each frame's size. */
+export interface TrainerMask {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width] 0 = hidden. */
+  readonly values: Uint8Array;
+}
+
+interface FrameState {
+  frame: TrainerFrame;
+  steps: number;
+  psnr: number | null;
+}
+
+export type TrainerPhase = "waiting" | "training" | "finishing" | "done";
+
+/** What one step did. */
+export interface StepReport {
+  readonly index: number;
+  readonly psnr: number;
+  /** This was the frame's first step. */
+  readonly first: boolean;
+}
+
+/** A frame that has had this many steps has little left to give: live training rests until something arrives. */
+const REST_AFTER_STEPS = 300;
+/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
+const SEED_SHARE = 0.5;
+const SEED_FRAMES = 20;
+/** First depths, in units of the scene's depth. */
+const NEAR = 0.4;
+const FAR = 2.5;
+/** Behind transparent pixels lies nothing, so what is seen is near the focus. */
+const FAR_CUTOUT = 1.6;
+
+export class Trainer {
+  readonly engine: Engine;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #frames = new Map<number, FrameState>();
+  #trainable: FrameState[] = [];
+  #unseeded: FrameState[] = [];
+  #settings: TrainerSettings;
+  #sceneMask: TrainerMask | null = null;
+  #extent: Extent = { size: 1, depth: 1 };
+  #step = 0;
+  #refineFrom = 0;
+  #finish: { readonly fromStep: number; readonly fromS: number; steps: number; deadlineS: number } | null =
+    null;
+  #done = false;
+
+  /** `now` gives Unix seconds. The engine must have room for `settings.maxGaussians`. */
+  constructor(engine: Engine, settings: TrainerSettings, now: () => number = () => Date.now() / 1000) {
+    this.engine = engine;
+    this.#settings = settings;
+    this.#random = randomStream(settings.seed);
+    this.#now = now;
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  get phase(): TrainerPhase {
+    if (this.#done) return "done";
+    if (this.#finish !== null) return "finishing";
+    if (!this.#settings.live) return "waiting";
+    return this.#trainable.some(({ steps }) => steps < REST_AFTER_STEPS) ? "training" : "waiting";
+  }
+
+  get trainableCount(): number {
+    return this.#trainable.length;
+  }
+
+  /** Mean of the last PSNR of all trained (or all held-out) frames, dB; null before any. */
+  meanPsnr(holdout: boolean): number | null {
+    const known = [...this.#frames.values()].flatMap(({ frame, psnr }) =>
+      psnr !== null && frame.holdout === holdout ? [psnr] : [],
+    );
+    return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  }
+
+  addFrame(frame: TrainerFrame): void {
+    const state: FrameState = { frame, steps: 0, psnr: null };
+    this.#frames.set(frame.index, state);
+    if (frame.holdout) return;
+    this.#trainable.push(state);
+    this.#unseeded.push(state);
+    this.#measure();
+  }
+
+  setCamera(index: number, camera: Camera): void {
+    const state = this.#frames.get(index);
+    if (state === undefined) return;
+    state.frame = { ...state.frame, camera };
+    this.#measure();
+  }
+
+  setMask(mask: TrainerMask | null): void {
+    this.#sceneMask = mask;
+  }
+
+  setSettings(settings: Partial<TrainerSettings>): void {
+    this.#settings = { ...this.#settings, ...settings };
+    const shCount = (this.#settings.shDegree + 1) ** 2;
+    this.engine.ensure({ gaussians: this.#settings.maxGaussians, shCount });
+    if (this.engine.count > this.#settings.maxGaussians) this.engine.count = this.#settings.maxGaussians;
+  }
+
+  /** Start from known points; frames already waiting then need no Gaussians of their own. */
+  addPoints(points: SeedPoints): void {
+    this.#makeRoom(this.engine.count + points.positions.length / 3);
+    addGaussians(this.engine, points);
+    this.#unseeded = [];
+  }
+
+  /** Go on from these Gaussians, as after a restart. */
+  restore(gaussians: Gaussians, step: number): void {
+    this.#makeRoom(gaussians.count);
+    this.engine.replace(gaussians);
+    this.#step = step;
+    this.#unseeded = [];
+  }
+
+  /** Let rates fall to the end of the budget; whichever of the two comes first ends training. */
+  finish(budget: { readonly steps?: number | undefined; readonly deadlineS?: number | undefined }): void {
+    this.#finish = {
+      fromStep: this.#step,
+      fromS: this.#now(),
+      steps: budget.steps ?? Infinity,
+      deadlineS: budget.deadlineS ?? Infinity,
+    };
+  }
+
+  /** One step. Null when there is nothing to do now: no frame, all at rest, or finished. */
+  advance(): StepReport | null {
+    const finished = this.#finishedShare();
+    if (finished >= 1 || (this.#finish !== null && this.#trainable.length === 0)) this.#done = true;
+    const { phase } = this;
+    if (phase === "done" || phase === "waiting") return null;
+    this.#seedWaiting();
+    const { engine } = this;
+    if (engine.count === 0) return null;
+    const state = this.#trainable[nextFrame(this.#trainable, phase === "training", this.#random)];
+    const { scalars } = engine.views;
+    applySchedule(scalars, {
+      step: this.#step,
+      finished,
+      size: this.#extent.size,
+      gaussians: engine.count,
+      shDegree: this.#settings.shDegree,
+    });
+    scalars[SCALAR.seed] = this.#settings.seed;
+    engine.render(state.frame.camera, this.#background(true));
+    const { psnr } = engine.lossGradient(this.#picture(state.frame));
+    engine.backwardAndUpdate();
+    this.#step++;
+    state.steps++;
+    state.psnr = psnr;
+    if (finished < SETTLE_AT) this.#refine();
+    return { index: state.frame.index, psnr, first: state.steps === 1 };
+  }
+
+  /** Compare a frame with its render, without training on it. Null when the frame is unknown. */
+  score(index: number): Comparison | null {
+    const state = this.#frames.get(index);
+    if (state === undefined) return null;
+    this.engine.render(state.frame.camera, this.#background(false));
+    const comparison = this.engine.compare(this.#picture(state.frame));
+    state.psnr = comparison.psnr;
+    return comparison;
+  }
+
+  /** [height, width, 3] sRGB bytes of the scene as `camera` sees it. */
+  render(camera: Camera): Uint8Array {
+    this.engine.render(camera, this.#background(false));
+    const { image } = this.engine.views;
+    const pixels = camera.width * camera.height;
+    const bytes = new Uint8Array(pixels * 3);
+    for (let p = 0; p < pixels; p++) {
+      for (let channel = 0; channel < 3; channel++) {
+        const value = image[(channel + 1) * pixels + p];
+        bytes[p * 3 + channel] = Math.round(255 * Math.min(1, Math.max(0, value)));
+      }
+    }
+    return bytes;
+  }
+
+  /** Held-out frames' indices. */
+  holdouts(): number[] {
+    return [...this.#frames.values()].flatMap(({ frame }) => (frame.holdout ? [frame.index] : []));
+  }
+
+  #finishedShare(): number {
+    if (this.#finish === null) return 0;
+    const { fromStep, fromS, steps, deadlineS } = this.#finish;
+    const byStep = (this.#step - fromStep) / Math.max(1e-9, steps);
+    const byTime = deadlineS === Infinity ? 0 : (this.#now() - fromS) / Math.max(1e-9, deadlineS - fromS);
+    return Math.max(byStep, byTime);
+  }
+
+  #measure(): void {
+    if (this.#trainable.length > 0)
+      this.#extent = sceneExtent(this.#trainable.map(({ frame }) => frame.camera));
+  }
+
+  /** The cap holds for what is grown; given points and restored scenes may lie above it. */
+  #makeRoom(gaussians: number): void {
+    this.engine.ensure({ gaussians });
+  }
+
+  /** Place Gaussians in front of frames that have none yet, where nothing explains them. */
+  #seedWaiting(): void {
+    const waiting = this.#unseeded;
+    if (waiting.length === 0) return;
+    this.#unseeded = [];
+    const { maxGaussians, bounds } = this.#settings;
+    const room = maxGaussians - this.engine.count;
+    const each = (SEED_SHARE * maxGaussians) / Math.max(SEED_FRAMES, this.#trainable.length);
+    const positions: number[] = [];
+    const colors: number[] = [];
+    for (const { frame } of waiting) {
+      const unseen = this.#unseenPixels(frame);
+      const wanted = Math.round(each * unseen.share);
+      const near = NEAR * this.#extent.depth;
+      const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
+      const view = { camera: frame.camera, rgba: frame.rgba, unseen: unseen.pixels };
+      const points = frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
+      for (const value of points.positions) positions.push(value);
+      for (const value of points.colors) colors.push(value);
+    }
+    const count = Math.min(positions.length / 3, room);
+    if (count <= 0) return;
+    addGaussians(this.engine, {
+      positions: new Float32Array(positions).subarray(0, count * 3),
+      colors: new Float32Array(colors).subarray(0, count * 3),
+    });
+  }
+
+  /** What of a frame the Gaussians leave open: all of it while there are none. */
+  #unseenPixels({ camera }: TrainerFrame): { pixels: Float32Array | null; share: number } {
+    if (this.engine.count === 0) return { pixels: null, share: 1 };
+    this.engine.render(camera, [0, 0, 0]);
+    const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
+    return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
+  }
+
+  #refine(): void {
+    if (this.#step - this.#refineFrom < REFINE_EVERY) return;
+    this.#refineFrom = this.#step;
+    const { engine } = this;
+    const { count } = engine;
+    const dead = deadGaussians(engine.views, count);
+    if (dead.length > 0) copyOntoLive(engine.views, dead, count, this.#random, true);
+    const grown = Math.min(this.#settings.maxGaussians, Math.floor(count * GROWTH));
+    if (grown <= count) return;
+    const added = Array.from({ length: grown - count }, (_, i) => count + i);
+    if (copyOntoLive(engine.views, added, count, this.#random, false)) engine.count = grown;
+  }
+
+  #background(training: boolean): readonly number[] {
+    if (this.#settings.background === "white") return [1, 1, 1];
+    if (this.#settings.background === "black" || !training) return [0, 0, 0];
+    return [this.#random(), this.#random(), this.#random()];
+  }
+
+  #picture(frame: TrainerFrame): { camera: Camera; rgba: Uint8Array; mask: Uint8Array | null } {
+    return { camera: frame.camera, rgba: frame.rgba, mask: combineMasks(frame, this.#sceneMask) };
+  }
+}
+
+function hasCutout(rgba: Uint8Array): boolean {
+  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] < 128) return true;
+  return false;
+}
+
+/** A frame's own mask and the scene's, sampled to the frame's size; null when neither hides anything. */
+function combineMasks(frame: TrainerFrame, scene: TrainerMask | null): Uint8Array | null {
+  if (scene === null) return frame.mask;
+  const { width, height } = frame.camera;
+  const combined = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const sceneRow = Math.floor(((y + 0.5) * scene.height) / height) * scene.width;
+    for (let x = 0; x < width; x++) {
+      const shown = scene.values[sceneRow + Math.floor(((x + 0.5) * scene.width) / width)];
+      combined[y * width + x] = frame.mask === null ? shown : Math.min(shown, frame.mask[y * width + x]);
+    }
+  }
+  return combined;
+}
