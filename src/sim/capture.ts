@@ -17,6 +17,8 @@ export interface SimulatedCapture {
   /** From one frame to the next; a frame that takes longer to trace delays those after it. */
   readonly everyMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called when another frame lies in the folder. */
+  readonly onFrame?: ((written: number) => void) | undefined;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface SimulatedCapture {
  * An image appears whole, under its final name, when its sidecar is there. Rejects with the signal's reason on abort.
  */
 export async function writeSimulatedCapture(dir: string, capture: SimulatedCapture): Promise<void> {
-  const { frames, intrinsics, mount, everyMs, signal } = capture;
+  const { frames, intrinsics, mount, everyMs, signal, onFrame } = capture;
   const startMs = performance.now();
   for (const [i, joints] of armTrajectory(frames, { mount }).entries()) {
     await sleep(Math.max(0, startMs + i * everyMs - performance.now()), signal);
@@ -35,5 +37,6 @@ export async function writeSimulatedCapture(dir: string, capture: SimulatedCaptu
     await writeFile(`${path}.json`, JSON.stringify({ captured_at: nowS(), joint_angles: joints }));
     await writeFile(`${path}.part`, png);
     await rename(`${path}.part`, `${path}.png`);
+    onFrame?.(i + 1);
   }
 }
