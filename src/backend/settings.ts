@@ -47,7 +47,6 @@ export function trainingSettings(
     maxGaussians: settings.max_gaussians,
     shDegree: settings.sh_degree as ShDegree,
     background: settings.background,
-    live: true,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
   };
 }
