@@ -104,7 +104,6 @@ export const errorSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
   session_id: z.string(),
 });
-export type ErrorBody = z.infer<typeof errorSchema>;
 
 export const healthSchema = z.object({ ...identity, status: z.string(), trainer_ready: z.boolean() });
 export type Health = z.infer<typeof healthSchema>;
@@ -213,7 +212,6 @@ export const cameraMountSchema = z.object({
     .length(4)
     .refine((q) => Math.hypot(...q) > 1e-6, { message: "rotation_wxyz must not be zero" }),
 });
-export type CameraMount = z.infer<typeof cameraMountSchema>;
 
 export const boundsSchema = z
   .object({ min_m: z.array(finite).length(3), max_m: z.array(finite).length(3) })

@@ -52,24 +52,6 @@ export function printResult(flags: BackendFlags, value: object, text: string): v
   process.stdout.write(`${flags.json === true ? JSON.stringify(value) : text}\n`);
 }
 
-/** A line on stderr that moves while work goes on; a single plain line where stderr is no terminal. */
-export interface Progress {
-  update(text: string): void;
-  end(): void;
-}
-
-/** Start a progress line; silent with --quiet. */
-export async function startProgress(flags: BackendFlags, text: string): Promise<Progress> {
-  const { default: ora } = await import("ora");
-  const spinner = ora({ text, isSilent: flags.quiet === true, discardStdin: false }).start();
-  return {
-    update(next) {
-      spinner.text = next;
-    },
-    end: () => void spinner.stop(),
-  };
-}
-
 /** Parse the value of a flag that counts something. */
 export function positiveInteger(text: string): number {
   const value = Number(text);

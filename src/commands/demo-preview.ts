@@ -47,6 +47,7 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
     live: false,
     background: "black",
     seed: 1,
+    live: false,
     bounds: null,
   } as const;
   const training = await startTraining(settings, () => undefined);

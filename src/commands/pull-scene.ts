@@ -6,7 +6,8 @@ import { pipeline } from "node:stream/promises";
 import type { Client, SplatScene } from "../api/client.ts";
 import { checked, saveSplat, type SplatFormat } from "../api/download.ts";
 import { SplatError } from "../errors.ts";
-import { interruptSignal, startProgress, type BackendFlags } from "./common.ts";
+import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
+import { interruptSignal, type BackendFlags } from "./common.ts";
 import { bytes } from "./describe.ts";
 
 /** What to pull, and where to. */
@@ -35,7 +36,7 @@ export async function pullToFile(client: Client, options: PullOptions): Promise<
     });
   }
   const scene = await askForScene(client, format, options, interruptSignal());
-  const progress = await startProgress(options, `pulling ${path}`);
+  const progress = options.quiet === true ? hiddenProgressLine() : await openProgressLine();
   const total = scene.sizeBytes === null ? "" : ` of ${bytes(scene.sizeBytes)}`;
   const sizeBytes = await saveSplat(scene, path, {
     format,

@@ -5,7 +5,6 @@ import {
   nonNegativeNumber,
   openClient,
   printResult,
-  startProgress,
   withBackend,
   type BackendFlags,
 } from "./common.ts";
@@ -27,7 +26,8 @@ export function registerStop(program: Command): void {
       const { client } = await openClient(flags);
       const { stopAndWait } = await import("../api/stop-and-wait.ts");
       const { describeChunks, describeProgress } = await import("./describe.ts");
-      const progress = await startProgress(flags, "finishing");
+      const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+      const progress = flags.quiet === true ? hiddenProgressLine() : await openProgressLine();
       const result = await stopAndWait(client, {
         finishSeconds: flags.finishSeconds,
         wait: flags.wait,

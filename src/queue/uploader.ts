@@ -94,7 +94,7 @@ class Uploader {
       this.#options.onEvent({ kind: "unsent", name: upload.frame.name });
       return;
     }
-    this.#nextStartMs = Math.max(Date.now(), this.#nextStartMs + minIntervalMs);
+    this.#nextStartMs = Math.max(Date.now(), this.#nextStartMs) + minIntervalMs;
     const task = this.#send(upload).finally(() => this.#active.delete(task));
     this.#active.add(task);
     while (this.#active.size >= inFlight) await Promise.race(this.#active);

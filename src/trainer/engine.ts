@@ -196,7 +196,6 @@ export class Engine {
 
   #comparison({ camera }: Picture): Comparison {
     const { bandSums } = this.#views;
-    const pixels = camera.width * camera.height;
     let squared = 0;
     let ssim = 0;
     const items = 3 * Math.ceil(camera.height / BAND);
@@ -204,13 +203,8 @@ export class Engine {
       squared += bandSums[item * 2];
       ssim += bandSums[item * 2 + 1];
     }
-    const counted = Math.max(1, this.#counted);
-    // Hidden pixels are 0 on both sides, so each adds exactly 1 a channel to the sum.
-    const hidden = 3 * (pixels - this.#counted);
-    return {
-      psnr: -10 * Math.log10(Math.max(squared / (3 * counted), 1e-10)),
-      ssim: (ssim - hidden) / (3 * counted),
-    };
+    const values = 3 * Math.max(1, this.#counted);
+    return { psnr: -10 * Math.log10(Math.max(squared / values, 1e-10)), ssim: ssim / values };
   }
 
   #save(): Map<string, Float32Array> {

@@ -2,7 +2,8 @@
  * L = 0.8 · mean |x − y| + 0.2 · (1 − mean SSIM(x, y)), with x the render and y the frame, and its gradient in x.
  *
  * SSIM as in Wang et al. 2004 and every splat trainer: 11×11 Gaussian window, σ = 1.5, zero padding,
- * C1 = 0.01², C2 = 0.03², values 0…1. Pixels that do not count are set to 0 on both sides.
+ * C1 = 0.01², C2 = 0.03², values 0…1. Pixels that do not count are set to 0 on both sides, and their own SSIM, which
+ * still sees neighbours that count, is left out of the mean.
  * Four passes over rows, each split into bands of one channel: blur the five moments along rows; along columns,
  * then SSIM's derivatives; blur those along rows; along columns, and combine. The blur is its own transpose.
  */
@@ -162,9 +163,10 @@ export function blurMoments(views: Views, item: number): void {
   }
 }
 
-/** Pass 2: SSIM of each pixel, and its derivatives in the blurred x, x² and xy. */
+/** Pass 2: SSIM of each pixel that counts, and its derivatives in the blurred x, x² and xy. */
 export function ssimDerivatives(views: Views, item: number): void {
-  const { blurred, ssimGradients, bandSums } = views;
+  const { scalars, frameMask, blurred, ssimGradients, bandSums } = views;
+  const masked = scalars[SCALAR.masked] !== 0;
   const band = bandOf(views, item);
   const { width, pixels, channel } = band;
   scratch(width);
@@ -174,6 +176,10 @@ export function ssimDerivatives(views: Views, item: number): void {
     blurColumns(blurred, channel * 5 * pixels, 5, y, band);
     const out = channel * 3 * pixels + y * width;
     for (let x = 0; x < width; x++) {
+      if (masked && frameMask[y * width + x] === 0) {
+        for (let plane = 0; plane < 3; plane++) ssimGradients[out + plane * pixels + x] = 0;
+        continue;
+      }
       const mx = meanX[x];
       const my = meanY[x];
       const variances = meanXX[x] - mx * mx + (meanYY[x] - my * my) + C2;

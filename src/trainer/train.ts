@@ -8,7 +8,7 @@ import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
 import { randomStream } from "./random.ts";
-import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT } from "./schedule.ts";
+import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
 import { addGaussians, frustumPoints, type Box } from "./seed.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
@@ -84,6 +84,8 @@ export class Trainer {
   #sceneMask: TrainerMask | null = null;
   #extent: Extent = { size: 1, depth: 1 };
   #step = 0;
+  /** Degree that the Gaussians had when they were restored. */
+  #restoredDegree = 0;
   #refineFrom = 0;
   #finish: { readonly fromStep: number; readonly fromS: number; steps: number; deadlineS: number } | null =
     null;
@@ -159,6 +161,7 @@ export class Trainer {
     this.#makeRoom(gaussians.count);
     this.engine.replace(gaussians);
     this.#step = step;
+    this.#restoredDegree = gaussians.shDegree;
     this.#unseeded = [];
   }
 
@@ -188,10 +191,9 @@ export class Trainer {
       finished,
       size: this.#extent.size,
       gaussians: engine.count,
-      shDegree: this.#settings.shDegree,
     });
     scalars[SCALAR.seed] = this.#settings.seed;
-    engine.render(state.frame.camera, this.#background(true));
+    this.#draw(state.frame.camera, this.#background(true));
     const { psnr } = engine.lossGradient(this.#picture(state.frame));
     engine.backwardAndUpdate();
     this.#step++;
@@ -205,7 +207,7 @@ export class Trainer {
   score(index: number): Comparison | null {
     const state = this.#frames.get(index);
     if (state === undefined) return null;
-    this.engine.render(state.frame.camera, this.#background(false));
+    this.#draw(state.frame.camera, this.#background(false));
     const comparison = this.engine.compare(this.#picture(state.frame));
     state.psnr = comparison.psnr;
     return comparison;
@@ -213,7 +215,7 @@ export class Trainer {
 
   /** [height, width, 3] sRGB bytes of the scene as `camera` sees it. */
   render(camera: Camera): Uint8Array {
-    this.engine.render(camera, this.#background(false));
+    this.#draw(camera, this.#background(false));
     const { image } = this.engine.views;
     const pixels = camera.width * camera.height;
     const bytes = new Uint8Array(pixels * 3);
@@ -229,6 +231,12 @@ export class Trainer {
   /** Held-out frames' indices. */
   holdouts(): number[] {
     return [...this.#frames.values()].flatMap(({ frame }) => (frame.holdout ? [frame.index] : []));
+  }
+
+  #draw(camera: Camera, background: readonly number[]): void {
+    const reached = Math.max(this.#restoredDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
+    this.engine.render(camera, background);
   }
 
   #finishedShare(): number {
@@ -282,7 +290,7 @@ export class Trainer {
   /** What of a frame the Gaussians leave open: all of it while there are none. */
   #unseenPixels({ camera }: TrainerFrame): { pixels: Float32Array | null; share: number } {
     if (this.engine.count === 0) return { pixels: null, share: 1 };
-    this.engine.render(camera, [0, 0, 0]);
+    this.#draw(camera, [0, 0, 0]);
     const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
     return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
   }

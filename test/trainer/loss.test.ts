@@ -1,0 +1,139 @@
+/** The loss and its gradient in the image against a plain reading of the definitions. */
+import { describe, expect, it } from "vitest";
+import type { Engine } from "../../src/trainer/engine.ts";
+import { between, plainCamera, randomOf, soloEngine } from "./scenes.ts";
+
+const WIDTH = 23;
+const HEIGHT = 19;
+const PIXELS = WIDTH * HEIGHT;
+
+const WINDOW = Array.from({ length: 11 }, (_, i) => Math.exp(-((i - 5) ** 2) / (2 * 1.5 ** 2)));
+const WINDOW_SUM = WINDOW.reduce((sum, value) => sum + value, 0) ** 2;
+
+/** SSIM at one pixel of one channel (Wang et al. 2004), zeros outside the image. */
+function ssimAt(x: readonly number[], y: readonly number[], px: number, py: number): number {
+  let [mx, my, xx, yy, xy] = [0, 0, 0, 0, 0];
+  for (let row = Math.max(0, py - 5); row <= Math.min(HEIGHT - 1, py + 5); row++) {
+    for (let column = Math.max(0, px - 5); column <= Math.min(WIDTH - 1, px + 5); column++) {
+      const weight = (WINDOW[row - py + 5] * WINDOW[column - px + 5]) / WINDOW_SUM;
+      const a = x[row * WIDTH + column];
+      const b = y[row * WIDTH + column];
+      mx += weight * a;
+      my += weight * b;
+      xx += weight * a * a;
+      yy += weight * b * b;
+      xy += weight * a * b;
+    }
+  }
+  const c1 = 0.01 ** 2;
+  const c2 = 0.03 ** 2;
+  const structure = (2 * (xy - mx * my) + c2) / (xx - mx * mx + yy - my * my + c2);
+  return ((2 * mx * my + c1) / (mx * mx + my * my + c1)) * structure;
+}
+
+interface Images {
+  /** [3][H·W] */
+  readonly render: readonly (readonly number[])[];
+  readonly target: readonly (readonly number[])[];
+  readonly counts: readonly boolean[];
+}
+
+/** 0.8 · L1 + 0.2 · (1 − SSIM), means over the values that count; hidden pixels are black on both sides. */
+function measure({ render, target, counts }: Images): { loss: number; ssim: number; psnr: number } {
+  const values = 3 * counts.filter(Boolean).length;
+  let [l1, squared, ssim] = [0, 0, 0];
+  for (let channel = 0; channel < 3; channel++) {
+    const x = render[channel].map((value, p) => (counts[p] ? value : 0));
+    const y = target[channel].map((value, p) => (counts[p] ? value : 0));
+    for (let p = 0; p < PIXELS; p++) {
+      if (!counts[p]) continue;
+      l1 += Math.abs(x[p] - y[p]) / values;
+      squared += (Math.min(1, Math.max(0, x[p])) - y[p]) ** 2 / values;
+      ssim += ssimAt(x, y, p % WIDTH, Math.floor(p / WIDTH)) / values;
+    }
+  }
+  return { loss: 0.8 * l1 + 0.2 * (1 - ssim), ssim, psnr: -10 * Math.log10(squared) };
+}
+
+interface Case extends Images {
+  readonly engine: Engine;
+  readonly rgba: Uint8Array;
+  readonly mask: Uint8Array | null;
+}
+
+const BACKGROUND = [0.2, 0.9, 0.5];
+const camera = plainCamera(WIDTH, HEIGHT, 20);
+
+/** A smooth picture with noise, a render off it by more than any difference step, and its alpha partly transparent. */
+function makeCase(masked: boolean): Case {
+  const random = randomOf(9);
+  const rgba = new Uint8Array(PIXELS * 4);
+  for (let p = 0; p < PIXELS; p++) {
+    const wave = 128 + 90 * Math.sin(p / 7) * Math.cos(p / WIDTH / 3);
+    for (let c = 0; c < 3; c++) rgba[p * 4 + c] = wave + between(random, -20, 20);
+    rgba[p * 4 + 3] = p % 5 === 0 ? 100 : 255;
+  }
+  const mask = masked
+    ? Uint8Array.from({ length: PIXELS }, (_, p) => (p % WIDTH < 8 || random() < 0.2 ? 0 : 255))
+    : null;
+  const target = [0, 1, 2].map((c) =>
+    Array.from({ length: PIXELS }, (_, p) => {
+      const alpha = rgba[p * 4 + 3] / 255;
+      return (alpha * rgba[p * 4 + c]) / 255 + (1 - alpha) * BACKGROUND[c];
+    }),
+  );
+  const render = target.map((channel) =>
+    channel.map((value) => Math.fround(value + (random() < 0.5 ? -1 : 1) * between(random, 0.02, 0.2))),
+  );
+  const engine = soloEngine();
+  engine.render(camera, BACKGROUND);
+  render.forEach((channel, c) => engine.views.image.set(channel, (c + 1) * PIXELS));
+  const counts = Array.from({ length: PIXELS }, (_, p) => mask === null || mask[p] > 0);
+  return { engine, rgba, mask, target, render, counts };
+}
+
+describe.each([
+  ["every pixel", false],
+  ["the pixels that count", true],
+])("loss over %s", (_, masked) => {
+  it("gives PSNR and SSIM by their definitions", () => {
+    const images = makeCase(masked);
+    const { psnr, ssim } = images.engine.compare({ camera, rgba: images.rgba, mask: images.mask });
+    const wanted = measure(images);
+    expect(psnr).toBeCloseTo(wanted.psnr, 4);
+    expect(ssim).toBeCloseTo(wanted.ssim, 5);
+  });
+
+  it("has the gradient that differences of the definition give", () => {
+    const images = makeCase(masked);
+    const { engine, render } = images;
+    engine.lossGradient({ camera, rgba: images.rgba, mask: images.mask });
+    const step = 1e-5;
+    for (let i = 0; i < 3 * PIXELS; i += 17) {
+      const channel = Math.floor(i / PIXELS);
+      const lossAt = (value: number): number =>
+        measure({ ...images, render: render.map((r, c) => (c === channel ? r.with(i % PIXELS, value) : r)) })
+          .loss;
+      const value = render[channel][i % PIXELS];
+      const numeric = (lossAt(value + step) - lossAt(value - step)) / (2 * step);
+      // A value weighs about 1 / 1300 in the loss.
+      expect(Math.abs(engine.views.imageGradient[i] - numeric), `value ${i}`).toBeLessThan(2e-7);
+    }
+  });
+});
+
+it("calls a perfect render perfect, whatever is hidden", () => {
+  const images = makeCase(true);
+  images.target.forEach((channel, c) => images.engine.views.image.set(channel, (c + 1) * PIXELS));
+  const { psnr, ssim } = images.engine.compare({ camera, rgba: images.rgba, mask: images.mask });
+  expect(psnr).toBeGreaterThan(90);
+  expect(ssim).toBeCloseTo(1, 6);
+});
+
+it("stays finite when nothing counts", () => {
+  const { engine, rgba } = makeCase(false);
+  const mask = new Uint8Array(PIXELS);
+  const { psnr, ssim } = engine.lossGradient({ camera, rgba, mask });
+  expect(Number.isFinite(psnr) && Number.isFinite(ssim)).toBe(true);
+  expect(engine.views.imageGradient.subarray(0, 3 * PIXELS).every((value) => value === 0)).toBe(true);
+});
