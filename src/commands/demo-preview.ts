@@ -44,7 +44,6 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
     maxGaussians,
     shDegree,
     threads: 2,
-    live: false,
     background: "black",
     seed: 1,
     live: false,
