@@ -46,16 +46,19 @@ export function splitOpacity(opacity: number, copies: number): { opacity: number
 }
 
 /** Gaussians [0, count) that no longer help: transparent, or with a number that is not finite. */
-export function deadGaussians({ means, logScales, quats, opacities }: Views, count: number): number[] {
+export function deadGaussians(views: Views, count: number): number[] {
+  const groups = parameterGroups(views);
   const dead: number[] = [];
   for (let i = 0; i < count; i++) {
-    const sum = means[3 * i] + means[3 * i + 1] + means[3 * i + 2];
-    const size = logScales[3 * i] + logScales[3 * i + 1] + logScales[3 * i + 2];
-    const turn = quats[4 * i] + quats[4 * i + 1] + quats[4 * i + 2] + quats[4 * i + 3];
-    const usable = sigmoid(opacities[i]) > DEAD_OPACITY && Number.isFinite(sum + size + turn);
-    if (!usable) dead.push(i);
+    const finite = groups.every(([name, width]) => allFinite(views[name], i * width, (i + 1) * width));
+    if (!(finite && sigmoid(views.opacities[i]) > DEAD_OPACITY)) dead.push(i);
   }
   return dead;
+}
+
+function allFinite(values: Float32Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 /**
