@@ -2,14 +2,19 @@
  * Builds the program and runs it. The only catch and the only exit code of the project are here.
  * Commands are loaded when they are called, so `--help` stays fast.
  */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { explain, EXIT_CODES, toSplatError, type SplatError } from "./errors.ts";
 import { registerCommands } from "./commands/index.ts";
 
-/** Run one command line; resolves to the process's exit code, never rejects. */
+/**
+ * Run one command line; resolves to the process's exit code, never rejects.
+ * A line without a command is a usage error (help on stderr, 2): a script that lost its arguments should notice.
+ */
 export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("splatctl")
     .description("Live 3D Gaussian splatting from a hobby robot arm: capture, train, watch, pull.")
+    .version(packageVersion(), "-V, --version", "print the version")
     .option("--verbose", "say more, stack traces included")
     .option("--quiet", "say only what matters")
     .showHelpAfterError("(add --help for usage)")
@@ -22,6 +27,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.usage;
     return report(toSplatError(thrown), argv);
   }
+}
+
+/** Read at run time from beside dist/, so the number lives in one place. */
+function packageVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function report(error: SplatError, argv: readonly string[]): number {

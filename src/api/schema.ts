@@ -55,6 +55,8 @@ export const matrix4Schema = z
   .refine(isRigid, { message: "camera_to_world must be a rigid transform: rotation, translation, 0 0 0 1" });
 
 function isRigid(rows: readonly (readonly number[])[]): boolean {
+  // Asked even when the check of the length has failed.
+  if (rows.length !== 4) return false;
   const [a, b, c, last] = rows;
   const dot = (i: number, j: number): number => a[i] * a[j] + b[i] * b[j] + c[i] * c[j];
   const near = (value: number, want: number, tolerance: number): boolean =>
@@ -102,7 +104,6 @@ export const errorSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
   session_id: z.string(),
 });
-export type ErrorBody = z.infer<typeof errorSchema>;
 
 export const healthSchema = z.object({ ...identity, status: z.string(), trainer_ready: z.boolean() });
 export type Health = z.infer<typeof healthSchema>;
@@ -211,7 +212,6 @@ export const cameraMountSchema = z.object({
     .length(4)
     .refine((q) => Math.hypot(...q) > 1e-6, { message: "rotation_wxyz must not be zero" }),
 });
-export type CameraMount = z.infer<typeof cameraMountSchema>;
 
 export const boundsSchema = z
   .object({ min_m: z.array(finite).length(3), max_m: z.array(finite).length(3) })

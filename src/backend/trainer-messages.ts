@@ -3,7 +3,7 @@ import type { Gaussians } from "../splat/gaussians.ts";
 import type { Camera } from "../trainer/camera.ts";
 import type {
   Budget,
-  Points,
+  PointCloud,
   SceneMask,
   Score,
   TrainingEvent,
@@ -15,7 +15,7 @@ import type {
 export type TrainerRequest =
   | { readonly type: "frame"; readonly frame: TrainingFrame }
   | { readonly type: "camera"; readonly index: number; readonly camera: Camera }
-  | { readonly type: "points"; readonly points: Points }
+  | { readonly type: "points"; readonly points: PointCloud }
   | { readonly type: "mask"; readonly mask: SceneMask | null }
   | { readonly type: "settings"; readonly settings: Partial<TrainingSettings> }
   | { readonly type: "restore"; readonly gaussians: Gaussians; readonly step: number }

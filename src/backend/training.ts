@@ -2,50 +2,17 @@
  * What the backend and `splatctl train` know of the trainer: a few calls, an ordered stream of small events,
  * and snapshots. The trainer itself runs in a worker of its own (`trainer-thread.ts`) and never waits for us.
  */
-import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { Gaussians } from "../splat/gaussians.ts";
+import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "../trainer/camera.ts";
+import type { TrainerFrame, TrainerMask, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
 
-/** Colour behind the scene. Images with alpha are composited on it too. */
-export type Background = "black" | "white" | "random";
+export type { PointCloud } from "../splat/ply-read.ts";
+export type { TrainerFrame as TrainingFrame, TrainerMask as SceneMask } from "../trainer/train.ts";
 
-export interface TrainingSettings {
+export interface TrainingSettings extends TrainerSettings {
   /** Worker threads for the kernels, the trainer's own included. */
   readonly threads: number;
-  readonly maxGaussians: number;
-  readonly shDegree: ShDegree;
-  readonly background: Background;
-  readonly seed: number;
-  /** Box the scene lies in, metres, world axes; bounds where first Gaussians are placed. */
-  readonly bounds: { readonly min: readonly number[]; readonly max: readonly number[] } | null;
-}
-
-/** A frame as the trainer takes it. Pixels lie in shared memory, so handing it over copies nothing. */
-export interface TrainingFrame {
-  /** Identity, ≥ 1, unique within the session. */
-  readonly index: number;
-  readonly camera: Camera;
-  /** [height, width, 4] straight-alpha sRGB, on a SharedArrayBuffer. */
-  readonly rgba: Uint8Array;
-  /** [height, width] 0 = this pixel has no source: neither trained nor scored. Null = all pixels count. */
-  readonly mask: Uint8Array | null;
-  /** Never trained on, scored only. */
-  readonly holdout: boolean;
-}
-
-/** Hides what moves with the camera, at any resolution; sampled to each frame's size. */
-export interface SceneMask {
-  readonly width: number;
-  readonly height: number;
-  /** [height, width] 0 = hidden. */
-  readonly values: Uint8Array;
-}
-
-/** Seed points for the first Gaussians. */
-export interface Points {
-  /** [N,3] metres. */
-  readonly positions: Float32Array;
-  /** [N,3] sRGB 0…1. */
-  readonly colors: Float32Array;
 }
 
 /** When to stop optimising; whichever comes first ends it. */
@@ -64,13 +31,11 @@ export interface Score {
   readonly ssim: number;
 }
 
-export type TrainingPhase = "waiting" | "training" | "finishing" | "done";
-
 export type TrainingEvent =
   /** At most 4 a second. */
   | {
       readonly type: "progress";
-      readonly phase: TrainingPhase;
+      readonly phase: TrainerPhase;
       readonly step: number;
       readonly stepsPerSecond: number;
       readonly gaussianCount: number;
@@ -91,11 +56,11 @@ export type TrainingEvent =
 
 /** Handle on a running trainer. Calls are ordered; none blocks. */
 export interface Training {
-  addFrame(frame: TrainingFrame): void;
+  addFrame(frame: TrainerFrame): void;
   /** Replace where a frame was taken from (its pose came late, or was refined). */
   setCamera(index: number, camera: Camera): void;
-  addPoints(points: Points): void;
-  setMask(mask: SceneMask | null): void;
+  addPoints(points: PointCloud): void;
+  setMask(mask: TrainerMask | null): void;
   setSettings(settings: Partial<TrainingSettings>): void;
   /** Start from these Gaussians instead of placing first ones (after a restart). */
   restore(gaussians: Gaussians, step: number): void;

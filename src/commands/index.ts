@@ -1,7 +1,22 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
+import { registerCapture } from "./capture.ts";
+import { registerDemo } from "./demo.ts";
+import { registerPull } from "./pull.ts";
+import { registerReset } from "./reset.ts";
+import { registerServe } from "./serve.ts";
+import { registerStatus } from "./status.ts";
+import { registerStop } from "./stop.ts";
+import { registerTrain } from "./train.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
-  void program;
+  registerServe(program);
+  registerCapture(program);
+  registerStatus(program);
+  registerPull(program);
+  registerStop(program);
+  registerReset(program);
+  registerTrain(program);
+  registerDemo(program);
 }

@@ -40,7 +40,6 @@ export interface Moment {
   /** Size of the scene, metres. */
   readonly size: number;
   readonly gaussians: number;
-  readonly shDegree: number;
 }
 
 /** Write the rates and weights of one step. */
@@ -58,7 +57,11 @@ export function applySchedule(scalars: Float64Array, moment: Moment): void {
   scalars[SCALAR.noise] = NOISE * means;
   scalars[SCALAR.opacityWeight] = REGULARISER / gaussians;
   scalars[SCALAR.scaleWeight] = REGULARISER / (3 * gaussians);
-  scalars[SCALAR.shDegree] = Math.min(moment.shDegree, Math.floor(step / SH_EVERY));
+}
+
+/** Degree of spherical harmonics after `step` steps: colour that depends on the view comes in bit by bit. */
+export function shDegreeAt(step: number): number {
+  return Math.floor(step / SH_EVERY);
 }
 
 /** A frame as the sampler sees it; `steps` = how often it was trained on. */

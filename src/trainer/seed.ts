@@ -1,21 +1,17 @@
 /** The first Gaussians: from points, or from the views of frames when there are none. */
+import type { PointCloud } from "../splat/ply-read.ts";
 import { SH_C0 } from "../splat/sh.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
 import { SCALAR } from "./scalars.ts";
 import { forget } from "./strategy.ts";
 
-/** Coloured positions in the world. */
-export interface SeedPoints {
-  /** [N,3] metres. */
-  readonly positions: Float32Array;
-  /** [N,3] sRGB 0…1. */
-  readonly colors: Float32Array;
-}
-
 const FIRST_OPACITY = 0.1;
 /** First standard deviation, as a share of the distance to the nearest neighbours. */
 const FIRST_SCALE = 0.5;
+
+/** Pixels that are explained already are drawn this often all the same: the explanation may be wrong. */
+const SEEN_SHARE = 0.2;
 
 /** A box in the world, metres. */
 export interface Box {
@@ -32,20 +28,19 @@ export interface SeedView {
   readonly unseen: Float32Array | null;
 }
 
-/** Append Gaussians at `points`, as many as the capacity leaves room for. Returns how many. */
-export function addGaussians(engine: Engine, points: SeedPoints): number {
-  const { views, capacity } = engine;
+/** Append Gaussians at `points`, for which the engine must have room; their size is half the spacing × `scale`. */
+export function addGaussians(engine: Engine, points: PointCloud, scale = 1): void {
+  const { views } = engine;
   const start = engine.count;
-  const count = Math.min(points.positions.length / 3, capacity.gaussians - start);
-  if (count <= 0) return 0;
+  const count = points.positions.length / 3;
   const spacing = neighbourSpacing(points.positions);
   const k = views.scalars[SCALAR.shCount];
   for (let point = 0; point < count; point++) {
     const i = start + point;
-    const scale = Math.log(FIRST_SCALE * spacing[point]);
+    const size = Math.log(FIRST_SCALE * scale * spacing[point]);
     for (let axis = 0; axis < 3; axis++) {
       views.means[i * 3 + axis] = points.positions[point * 3 + axis];
-      views.logScales[i * 3 + axis] = scale;
+      views.logScales[i * 3 + axis] = size;
       const dc = (i * 3 + axis) * k;
       views.sh.fill(0, dc, dc + k);
       views.sh[dc] = (points.colors[point * 3 + axis] - 0.5) / SH_C0;
@@ -55,11 +50,25 @@ export function addGaussians(engine: Engine, points: SeedPoints): number {
     forget(views, i);
   }
   engine.count = start + count;
-  return count;
+}
+
+/** All points of several clouds, at most `max`. */
+export function joinClouds(clouds: readonly PointCloud[], max: number): PointCloud {
+  const total = clouds.reduce((sum, { positions }) => sum + positions.length, 0);
+  const positions = new Float32Array(total);
+  const colors = new Float32Array(total);
+  let at = 0;
+  for (const cloud of clouds) {
+    positions.set(cloud.positions, at);
+    colors.set(cloud.colors, at);
+    at += cloud.positions.length;
+  }
+  const kept = 3 * Math.max(0, Math.min(max, total / 3));
+  return { positions: positions.subarray(0, kept), colors: colors.subarray(0, kept) };
 }
 
 /**
- * Points in front of a frame: pixels drawn where nothing is explained yet (and the picture is not transparent),
+ * Points in front of a frame: pixels drawn mostly where nothing is explained yet (and the picture is not transparent),
  * pushed to a depth drawn log-uniformly between `near` and `far` (metres), inside `box` where its ray meets it.
  */
 export function frustumPoints(
@@ -67,7 +76,7 @@ export function frustumPoints(
   wanted: number,
   range: { readonly near: number; readonly far: number; readonly box: Box | null },
   random: () => number,
-): SeedPoints {
+): PointCloud {
   const { camera, rgba, unseen } = view;
   const { width, height, rotation: r } = camera;
   const center = centerOf(camera);
@@ -77,7 +86,7 @@ export function frustumPoints(
     const x = Math.floor(random() * width);
     const y = Math.floor(random() * height);
     const pixel = y * width + x;
-    const open = unseen === null ? 1 : unseen[pixel];
+    const open = unseen === null ? 1 : Math.max(SEEN_SHARE, unseen[pixel]);
     if (random() >= open * (rgba[pixel * 4 + 3] / 255)) continue;
     const u = (x + random() - camera.cx) / camera.fx;
     const v = (y + random() - camera.cy) / camera.fy;

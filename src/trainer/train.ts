@@ -3,34 +3,42 @@
  * whoever owns it calls `step` in a loop and may call anything else between two steps.
  */
 import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
 import { randomStream } from "./random.ts";
-import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT } from "./schedule.ts";
+import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, type Box, type SeedPoints } from "./seed.ts";
+import { addGaussians, frustumPoints, joinClouds, type Box } from "./seed.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
   readonly maxGaussians: number;
   readonly shDegree: ShDegree;
+  /** Colour behind the scene; images with alpha are composited on it too. */
   readonly background: "black" | "white" | "random";
   readonly seed: number;
+  /** Train as frames arrive; false = wait for `finish`. */
+  readonly live: boolean;
   /** Where first Gaussians may lie; null = anywhere in front of a frame. */
   readonly bounds: Box | null;
 }
 
-/** A picture with its place; see `TrainingFrame` in backend/training.ts for units. */
+/** A picture with its place. */
 export interface TrainerFrame {
+  /** Identity, ≥ 1, unique within the session. */
   readonly index: number;
   readonly camera: Camera;
+  /** [height, width, 4] straight-alpha sRGB; on shared memory, handing it to another thread copies nothing. */
   readonly rgba: Uint8Array;
+  /** [height, width] 0 = this pixel has no source: neither trained nor scored. Null = all pixels count. */
   readonly mask: Uint8Array | null;
+  /** Never trained on, scored only. */
   readonly holdout: boolean;
 }
 
-/** Hides pixels of every frame; sampled to each frame's size. */
+/** Hides what moves with the camera, at any resolution; sampled to each frame's size. */
 export interface TrainerMask {
   readonly width: number;
   readonly height: number;
@@ -76,6 +84,8 @@ export class Trainer {
   #sceneMask: TrainerMask | null = null;
   #extent: Extent = { size: 1, depth: 1 };
   #step = 0;
+  /** Degree that the Gaussians had when they were restored. */
+  #restoredDegree = 0;
   #refineFrom = 0;
   #finish: { readonly fromStep: number; readonly fromS: number; steps: number; deadlineS: number } | null =
     null;
@@ -96,6 +106,7 @@ export class Trainer {
   get phase(): TrainerPhase {
     if (this.#done) return "done";
     if (this.#finish !== null) return "finishing";
+    if (!this.#settings.live) return "waiting";
     return this.#trainable.some(({ steps }) => steps < REST_AFTER_STEPS) ? "training" : "waiting";
   }
 
@@ -138,8 +149,8 @@ export class Trainer {
     if (this.engine.count > this.#settings.maxGaussians) this.engine.count = this.#settings.maxGaussians;
   }
 
-  /** Start from known points; frames already waiting then need no Gaussians of their own. */
-  addPoints(points: SeedPoints): void {
+  /** Start from known points; frames that have arrived before need no Gaussians of their own then. */
+  addPoints(points: PointCloud): void {
     this.#makeRoom(this.engine.count + points.positions.length / 3);
     addGaussians(this.engine, points);
     this.#unseeded = [];
@@ -150,6 +161,7 @@ export class Trainer {
     this.#makeRoom(gaussians.count);
     this.engine.replace(gaussians);
     this.#step = step;
+    this.#restoredDegree = gaussians.shDegree;
     this.#unseeded = [];
   }
 
@@ -179,10 +191,9 @@ export class Trainer {
       finished,
       size: this.#extent.size,
       gaussians: engine.count,
-      shDegree: this.#settings.shDegree,
     });
     scalars[SCALAR.seed] = this.#settings.seed;
-    engine.render(state.frame.camera, this.#background(true));
+    this.#draw(state.frame.camera, this.#background(true));
     const { psnr } = engine.lossGradient(this.#picture(state.frame));
     engine.backwardAndUpdate();
     this.#step++;
@@ -196,7 +207,7 @@ export class Trainer {
   score(index: number): Comparison | null {
     const state = this.#frames.get(index);
     if (state === undefined) return null;
-    this.engine.render(state.frame.camera, this.#background(false));
+    this.#draw(state.frame.camera, this.#background(false));
     const comparison = this.engine.compare(this.#picture(state.frame));
     state.psnr = comparison.psnr;
     return comparison;
@@ -204,7 +215,7 @@ export class Trainer {
 
   /** [height, width, 3] sRGB bytes of the scene as `camera` sees it. */
   render(camera: Camera): Uint8Array {
-    this.engine.render(camera, this.#background(false));
+    this.#draw(camera, this.#background(false));
     const { image } = this.engine.views;
     const pixels = camera.width * camera.height;
     const bytes = new Uint8Array(pixels * 3);
@@ -222,11 +233,19 @@ export class Trainer {
     return [...this.#frames.values()].flatMap(({ frame }) => (frame.holdout ? [frame.index] : []));
   }
 
+  #draw(camera: Camera, background: readonly number[]): void {
+    const reached = Math.max(this.#restoredDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
+    this.engine.render(camera, background);
+  }
+
   #finishedShare(): number {
     if (this.#finish === null) return 0;
     const { fromStep, fromS, steps, deadlineS } = this.#finish;
-    const byStep = (this.#step - fromStep) / Math.max(1e-9, steps);
-    const byTime = deadlineS === Infinity ? 0 : (this.#now() - fromS) / Math.max(1e-9, deadlineS - fromS);
+    const done = this.#step - fromStep;
+    const byStep = done >= steps ? 1 : done / steps;
+    const now = this.#now();
+    const byTime = now >= deadlineS ? 1 : deadlineS === Infinity ? 0 : (now - fromS) / (deadlineS - fromS);
     return Math.max(byStep, byTime);
   }
 
@@ -240,38 +259,34 @@ export class Trainer {
     this.engine.ensure({ gaussians });
   }
 
-  /** Place Gaussians in front of frames that have none yet, where nothing explains them. */
+  /** Place Gaussians in front of frames that have none of their own yet. */
   #seedWaiting(): void {
     const waiting = this.#unseeded;
     if (waiting.length === 0) return;
     this.#unseeded = [];
     const { maxGaussians, bounds } = this.#settings;
-    const room = maxGaussians - this.engine.count;
-    const each = (SEED_SHARE * maxGaussians) / Math.max(SEED_FRAMES, this.#trainable.length);
-    const positions: number[] = [];
-    const colors: number[] = [];
-    for (const { frame } of waiting) {
+    const planned = SEED_SHARE * maxGaussians;
+    const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
+    // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
+    const isEarly = this.#trainable.length <= SEED_FRAMES || this.engine.count === 0;
+    const clouds = waiting.map(({ frame }) => {
       const unseen = this.#unseenPixels(frame);
-      const wanted = Math.round(each * unseen.share);
+      const wanted = Math.round(isEarly ? each : each * unseen.share);
       const near = NEAR * this.#extent.depth;
       const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
       const view = { camera: frame.camera, rgba: frame.rgba, unseen: unseen.pixels };
-      const points = frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
-      for (const value of points.positions) positions.push(value);
-      for (const value of points.colors) colors.push(value);
-    }
-    const count = Math.min(positions.length / 3, room);
-    if (count <= 0) return;
-    addGaussians(this.engine, {
-      positions: new Float32Array(positions).subarray(0, count * 3),
-      colors: new Float32Array(colors).subarray(0, count * 3),
+      return frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
     });
+    const points = joinClouds(clouds, maxGaussians - this.engine.count);
+    // Few points stand far apart, but are not meant to fill the space between them: the rest is still to come.
+    const density = Math.min(1, Math.cbrt(points.positions.length / 3 / planned));
+    addGaussians(this.engine, points, density);
   }
 
   /** What of a frame the Gaussians leave open: all of it while there are none. */
   #unseenPixels({ camera }: TrainerFrame): { pixels: Float32Array | null; share: number } {
     if (this.engine.count === 0) return { pixels: null, share: 1 };
-    this.engine.render(camera, [0, 0, 0]);
+    this.#draw(camera, [0, 0, 0]);
     const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
     return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
   }

@@ -1,0 +1,151 @@
+/** The one scene this backend holds: its current session, what survives a reset, and who listens. */
+import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { SceneSettings, Status } from "../api/schema.ts";
+import type { Log } from "../log.ts";
+import type { IngestLimits } from "./ingest-queue.ts";
+import { LiveEvents } from "./live.ts";
+import { lockFolder } from "./lock.ts";
+import { openSession } from "./open-session.ts";
+import { refuse } from "./refuse.ts";
+import { createSerial } from "./serial.ts";
+import type { Session } from "./session.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
+import { statusOf } from "./status.ts";
+import { SessionStore } from "./store.ts";
+import type { StartTraining } from "./training.ts";
+
+export interface SceneOptions {
+  /** Folder for frames, state and chunks; created when missing, locked while in use. */
+  readonly dataDir: string;
+  readonly startTraining: StartTraining;
+  readonly log: Log;
+  /** Default: all cores. */
+  readonly threads?: number | undefined;
+  /** Frames are trained at most this large, pixels. Default 131 072, such as 418×313. */
+  readonly maxPixels?: number | undefined;
+  /** Settings of new sessions where they differ from the defaults; a restored session keeps its own. */
+  readonly settings?: Partial<SceneSettings> | undefined;
+  /** Default 2 decoded at once, 64 waiting. */
+  readonly ingest?: IngestLimits | undefined;
+}
+
+const SCENE_NAME = "main";
+const DEFAULT_MAX_PIXELS = 131_072;
+const DEFAULT_INGEST: IngestLimits = { running: 2, waiting: 64 };
+
+/** See the top of the file. Make one with `Scene.open`. */
+export class Scene {
+  readonly bootId = randomUUID();
+  readonly name = SCENE_NAME;
+  readonly live = new LiveEvents(() => this.status());
+  readonly log: Log;
+  readonly #options: SceneOptions;
+  readonly #unlock: () => Promise<void>;
+  readonly #changes = createSerial();
+  readonly #earlyWarnings: string[] = [];
+  #session: Session | null = null;
+  #store: SessionStore | null = null;
+  #closed: Promise<void> | null = null;
+  readonly #closing = new AbortController();
+
+  private constructor(options: SceneOptions, unlock: () => Promise<void>) {
+    this.#options = options;
+    this.log = options.log;
+    this.#unlock = unlock;
+  }
+
+  /** Take the data folder and go on where it stands. Throws `bad_input` when another process has it. */
+  static async open(options: SceneOptions): Promise<Scene> {
+    const unlock = await lockFolder(options.dataDir);
+    const scene = new Scene(options, unlock);
+    try {
+      await scene.#begin({ ...DEFAULT_SETTINGS, ...options.settings });
+      return scene;
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  /** Aborted when the scene closes: requests that wait for something end then. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** The session that requests are for. Throws `unavailable` while there is none. */
+  get session(): Session {
+    if (this.#session !== null && !this.closing.aborted) return this.#session;
+    throw refuse("unavailable", "the backend is starting or shutting down", { retryAfterS: 1 });
+  }
+
+  /** The session's id, also while it cannot be used; empty before the first. */
+  get sessionId(): string {
+    return this.#session?.id ?? "";
+  }
+
+  /** GET /status. */
+  status(): Status {
+    return { ...statusOf(this.session), boot_id: this.bootId };
+  }
+
+  /** Forget the session and begin another with the same settings and mask. */
+  reset(): Promise<void> {
+    return this.#changes(async () => {
+      const old = this.session;
+      await old.abandon();
+      await this.#store?.discard();
+      await this.#begin(old.settings);
+      if (old.maskPng !== null) await this.session.setMask(old.maskPng);
+      this.live.statusChanged();
+    });
+  }
+
+  /** Save everything and give the data folder back. Calls after the first wait for the same end. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    this.live.close();
+    await this.#changes(async () => {
+      try {
+        await this.#session?.close();
+      } finally {
+        await this.#unlock();
+      }
+    });
+  }
+
+  async #begin(settings: SceneSettings): Promise<void> {
+    const { dataDir, startTraining, log, threads, maxPixels, ingest } = this.#options;
+    const store = await SessionStore.open(join(dataDir, "state", SCENE_NAME), (message) =>
+      this.#warn(message),
+    );
+    const session = await openSession({
+      store,
+      bucketFolder: join(dataDir, "bucket"),
+      scene: SCENE_NAME,
+      startTraining,
+      settings,
+      threads: threads ?? availableParallelism(),
+      maxPixels: maxPixels ?? DEFAULT_MAX_PIXELS,
+      ingest: ingest ?? DEFAULT_INGEST,
+      log,
+      publish: (event) => this.live.publish(event),
+      statusChanged: () => this.live.statusChanged(),
+    });
+    this.#store = store;
+    this.#session = session;
+    for (const message of this.#earlyWarnings.splice(0)) session.warn(message);
+  }
+
+  /** What goes wrong while a session is opened is told once it is there to tell it. */
+  #warn(message: string): void {
+    if (this.#session === null) this.#earlyWarnings.push(message);
+    else this.#session.warn(message);
+  }
+}

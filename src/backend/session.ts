@@ -1,0 +1,338 @@
+/** One capture, from its first frame to its finished scene: owns its trainer, its folder and its chunks. */
+import type {
+  Chunk,
+  FrameMeta,
+  FrameRecord,
+  SceneEvent,
+  ScenePatch,
+  SceneSettings,
+  SceneState,
+} from "../api/schema.ts";
+import { messageOf, type SplatError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Gaussians } from "../splat/gaussians.ts";
+import { nowS } from "../time.ts";
+import { ChunkSchedule } from "./chunk-schedule.ts";
+import { ChunkWriter } from "./chunks.ts";
+import { Ending } from "./ending.ts";
+import { FrameTable } from "./frames.ts";
+import { Intake, type Accepted } from "./intake.ts";
+import type { IngestLimits } from "./ingest-queue.ts";
+import { LatencyWindow } from "./latency.ts";
+import { decodeMask } from "./mask.ts";
+import { refuse } from "./refuse.ts";
+import { Saver } from "./saver.ts";
+import { applyPatch, trainingSettings } from "./settings.ts";
+import { SnapshotSlot } from "./snapshot-slot.ts";
+import { bucketStatus } from "./status.ts";
+import type { SavedSession, SessionStore } from "./store.ts";
+import { TrainerReport } from "./trainer-report.ts";
+import type { Training, TrainingEvent } from "./training.ts";
+
+export interface SessionDeps {
+  readonly store: SessionStore;
+  readonly training: Training;
+  /** Folder that stands for the bucket. */
+  readonly bucketFolder: string;
+  readonly scene: string;
+  readonly threads: number;
+  readonly maxPixels: number;
+  readonly ingest: IngestLimits;
+  readonly log: Log;
+  /** Tell whoever listens; `status` events are made by the listener itself when something changed. */
+  readonly publish: (event: Exclude<SceneEvent, { event: "status" }>) => void;
+  readonly statusChanged: () => void;
+}
+
+const BUCKET_PREFIX = "scenes";
+const MAX_WARNINGS = 50;
+/** A reading dated later than this would hide all that follow. */
+const MAX_AHEAD_S = 3600;
+
+/** See the top of the file; `openSession` makes one. */
+export class Session {
+  readonly id: string;
+  readonly frames = new FrameTable();
+  readonly intake: Intake;
+  readonly slot: SnapshotSlot;
+  readonly chunks: ChunkWriter;
+  /** From the shutter to the answer, ms. */
+  readonly accepted = new LatencyWindow();
+  readonly report: TrainerReport;
+  readonly warnings = new Set<string>();
+  readonly threads: number;
+  settings: SceneSettings;
+  /** Frames of before a restart on their way to the trainer. */
+  feeding: Promise<void> = Promise.resolve();
+  lastError: string | null = null;
+  maskPng: Uint8Array | null = null;
+  readonly #closing = new AbortController();
+  readonly #deps: SessionDeps;
+  readonly #schedule: ChunkSchedule;
+  readonly #saver: Saver;
+  readonly #ending: Ending;
+
+  constructor(deps: SessionDeps, saved: SavedSession) {
+    this.#deps = deps;
+    this.id = saved.session_id;
+    this.threads = deps.threads;
+    this.settings = saved.settings;
+    this.report = new TrainerReport(this.frames, saved);
+    this.frames.restoreRejectedCount(saved.rejected_count);
+    this.slot = new SnapshotSlot(saved.version_ceiling);
+    this.chunks = new ChunkWriter(
+      { bucketFolder: deps.bucketFolder, prefix: BUCKET_PREFIX, scene: deps.scene, sessionId: this.id },
+      saved.chunks,
+      () => bucketStatus(this),
+      (error) => this.#trouble("status.json was not written", error),
+    );
+    this.#schedule = this.#createSchedule(saved.chunk_step);
+    this.intake = this.#createIntake();
+    this.#saver = new Saver(deps.store, this.slot, () => this.#saved());
+    this.#ending = this.#createEnding(saved);
+  }
+
+  /** Aborted when the session ends. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get state(): SceneState {
+    const { phase } = this.#ending;
+    if (phase === "open") return this.frames.count === 0 ? "idle" : "training";
+    return phase === "stopped" ? "finishing" : phase;
+  }
+
+  /** Take a frame; see `Intake.accept`. */
+  async upload(bytes: Uint8Array, meta: FrameMeta): Promise<Accepted> {
+    const accepted = await this.intake.accept(bytes, meta);
+    if (!accepted.duplicate) this.accepted.add((nowS() - accepted.frame.capturedAtS) * 1000);
+    return accepted;
+  }
+
+  /** Take a joint reading. Throws `bad_request` when it is dated in the future. */
+  updateJoints(anglesRad: readonly number[], capturedAtS: number | undefined): void {
+    const now = nowS();
+    if (capturedAtS !== undefined && capturedAtS > now + MAX_AHEAD_S) {
+      throw refuse("bad_request", "captured_at lies in the future", {
+        hint: "It is in Unix seconds, not ms.",
+      });
+    }
+    this.intake.addJoints(capturedAtS ?? now, anglesRad);
+    this.#deps.statusChanged();
+  }
+
+  /** Apply a change of settings at once, to whatever it can still apply to. */
+  async patch(patch: ScenePatch): Promise<void> {
+    this.settings = applyPatch(this.settings, patch);
+    this.#deps.training.setSettings(trainingSettings(this.settings));
+    const posesChange =
+      patch.camera_mount !== undefined ||
+      patch.joint_zero_offsets_rad !== undefined ||
+      patch.clock_offset_s !== undefined;
+    if (posesChange) this.intake.placeAgain();
+    if (patch.camera !== undefined && this.frames.count > 0) {
+      this.warn("the camera was changed after frames were accepted: it applies to later frames only");
+    }
+    await this.save();
+    this.#deps.statusChanged();
+  }
+
+  /** Put a mask in force (PNG bytes), or none. Throws `unsupported_media`, `bad_image`, `bad_request`. */
+  async setMask(png: Uint8Array | null): Promise<void> {
+    const mask = png === null ? null : await decodeMask(png, this.settings.camera);
+    await this.#deps.store.writeMask(png);
+    this.maskPng = png;
+    this.#deps.training.setMask(mask);
+  }
+
+  /** End intake and finish; see `Ending.stop`. */
+  stop(finishS: number | undefined): Promise<void> {
+    return this.#ending.stop(finishS ?? this.settings.finish_seconds);
+  }
+
+  /** After a restart, once the frames are back: go on finishing what was stopped before. */
+  resume(): void {
+    this.#inBackground("finishing failed", this.#ending.resume());
+  }
+
+  /** Tell the user, once, wherever they look. */
+  warn(message: string): void {
+    if (this.warnings.has(message) || this.warnings.size >= MAX_WARNINGS) return;
+    this.warnings.add(message);
+    this.#deps.log.warn(message);
+    this.#deps.publish({ event: "warning", data: { message } });
+    this.#deps.statusChanged();
+  }
+
+  /** What the trainer says. */
+  onTraining(event: TrainingEvent): void {
+    switch (event.type) {
+      case "progress":
+        this.report.progress(event);
+        this.#schedule.check();
+        this.#deps.statusChanged();
+        break;
+      case "trained":
+        this.report.trained(event.indices);
+        this.#schedule.check();
+        break;
+      case "snapshot":
+        this.show(event.gaussians, event.step);
+        break;
+      case "finished":
+        this.show(event.gaussians, event.step);
+        this.#ending.trainerFinished();
+        break;
+      case "failed":
+        this.#ending.trainerFailed();
+        this.#trouble("training failed", event.message);
+        this.chunks.statusChanged();
+        break;
+    }
+  }
+
+  /** Put a scene in the slot that everybody reads from. */
+  show(gaussians: Gaussians, step: number): void {
+    this.report.reached(step);
+    const mustSave = this.slot.put(gaussians, step);
+    if (mustSave || this.#saver.isDue) this.#inBackground("the scene was not saved", this.save());
+    this.#deps.publish({
+      event: "splat",
+      data: { version: this.slot.version, gaussian_count: this.slot.gaussianCount },
+    });
+    this.#deps.statusChanged();
+  }
+
+  /** Write the scene and everything about it but the frames, which are written as they come. */
+  save(): Promise<void> {
+    return this.#saver.save();
+  }
+
+  /** End: what is under way is finished, the scene is saved, the trainer goes. */
+  async close(): Promise<void> {
+    await this.#settle();
+    const scene = this.state === "failed" ? null : await this.#deps.training.snapshot();
+    if (scene !== null && scene.step > (this.slot.latest?.step ?? -1)) this.show(scene.gaussians, scene.step);
+    await this.save();
+    await this.chunks.writeStatus();
+    await this.#letGo();
+  }
+
+  /** End without saving: the session is to be forgotten. */
+  async abandon(): Promise<void> {
+    await this.#settle();
+    await this.#letGo();
+  }
+
+  async #settle(): Promise<void> {
+    this.#closing.abort();
+    await this.feeding;
+    await this.intake.close(shuttingDown());
+    await this.#schedule.settled();
+  }
+
+  /** From here on nothing of this session is written any more: another may have its place. */
+  async #letGo(): Promise<void> {
+    await this.#saver.close();
+    await this.chunks.close();
+    await this.#deps.training.close();
+  }
+
+  #createSchedule(lastChunkStep: number): ChunkSchedule {
+    const deps = {
+      frames: this.frames,
+      writer: this.chunks,
+      training: this.#deps.training,
+      chunkEvery: () => this.settings.chunk_every,
+      step: () => this.report.step,
+      onChunk: (chunk: Chunk) => this.#onChunk(chunk),
+      onError: (error: unknown) => this.#trouble("a chunk was not written", error),
+    };
+    return new ChunkSchedule(deps, lastChunkStep);
+  }
+
+  #createIntake(): Intake {
+    const { store, training, maxPixels, ingest } = this.#deps;
+    return new Intake({
+      frames: this.frames,
+      store,
+      training,
+      settings: () => this.settings,
+      step: () => this.report.step,
+      maxPixels,
+      limits: ingest,
+      warn: (message) => this.warn(message),
+      changed: (record) => this.#onFrame(record),
+    });
+  }
+
+  #createEnding(saved: SavedSession): Ending {
+    return new Ending(
+      {
+        frames: this.frames,
+        intake: this.intake,
+        training: this.#deps.training,
+        schedule: this.#schedule,
+        ready: () => this.feeding,
+        save: () => this.save(),
+        publish: () => this.chunks.writeStatus(),
+        changed: () => {
+          this.chunks.statusChanged();
+          this.#deps.statusChanged();
+        },
+      },
+      saved,
+    );
+  }
+
+  #onChunk(chunk: Chunk): void {
+    this.#deps.log.info(
+      `chunk ${chunk.index}: frames ${chunk.first_frame}–${chunk.last_frame}, ` +
+        `${chunk.gaussian_count} Gaussians, ${chunk.key}`,
+    );
+    this.chunks.statusChanged();
+    this.#inBackground("the session was not saved", this.save());
+    this.#deps.publish({ event: "chunk", data: chunk });
+    this.#deps.statusChanged();
+  }
+
+  #onFrame(record: FrameRecord): void {
+    if (!record.accepted) this.#deps.log.warn(`frame ${record.frame_id} refused: ${record.reason ?? ""}`);
+    this.chunks.statusChanged();
+    this.#deps.publish({ event: "frame", data: record });
+    this.#deps.statusChanged();
+  }
+
+  #saved(): SavedSession {
+    return {
+      session_id: this.id,
+      settings: this.settings,
+      ...this.#ending.saved,
+      step: this.report.step,
+      chunk_step: this.#schedule.lastStep,
+      version_ceiling: this.slot.ceiling,
+      rejected_count: this.frames.rejectedCount,
+      psnr_train: this.report.psnrTrain,
+      psnr_holdout: this.report.psnrHoldout,
+      chunks: [...this.chunks.written],
+    };
+  }
+
+  #trouble(what: string, error: unknown): void {
+    this.lastError = `${what}: ${messageOf(error)}`;
+    this.#deps.log.warn(this.lastError);
+    this.#deps.statusChanged();
+  }
+
+  #inBackground(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => this.#trouble(what, error));
+  }
+}
+
+function shuttingDown(): SplatError {
+  return refuse("unavailable", "the backend is shutting down or starting another session", {
+    hint: "Send this again after the time in Retry-After.",
+    retryAfterS: 1,
+  });
+}

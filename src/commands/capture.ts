@@ -1,0 +1,92 @@
+/** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
+import { InvalidArgumentError, type Command } from "commander";
+import {
+  interruptSignal,
+  nonNegativeNumber,
+  openClient,
+  positiveInteger,
+  printResult,
+  withBackend,
+  type BackendFlags,
+} from "./common.ts";
+import type { Client } from "../api/client.ts";
+import { EXIT_CODES } from "../errors.ts";
+
+interface CaptureFlags extends BackendFlags {
+  readonly recursive?: boolean;
+  readonly include?: string[];
+  readonly exclude?: string[];
+  readonly once?: boolean;
+  readonly fps?: number;
+  readonly inFlight?: number;
+  readonly dataset: boolean;
+  readonly giveUpAfter?: number;
+  readonly stop?: boolean;
+}
+
+/** Add the command. */
+export function registerCapture(program: Command): void {
+  withBackend(program.command("capture"))
+    .description("watch a folder and send each image as it appears; Ctrl-C sends what is under way and ends")
+    .argument("<folder>", "where the images appear; with a transforms.json its poses are sent along")
+    .option("--recursive", "look into sub-folders too")
+    .option("--include <glob...>", "send files that match, instead of *.jpg, *.jpeg, *.png")
+    .option("--exclude <glob...>", "leave out files that match")
+    .option("--once", "send what is there and exit")
+    .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
+    .option("--in-flight <n>", "uploads under way at once (default: 4)", positiveInteger)
+    .option("--no-dataset", "ignore transforms.json")
+    .option(
+      "--give-up-after <s>",
+      "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60)",
+      nonNegativeNumber,
+    )
+    .option("--stop", "when everything is sent, end the capture and start finishing (implies --once)")
+    .option("--json", "print one JSON object at the end")
+    .action(async (folder: string, _options, command: Command) => {
+      const flags = command.optsWithGlobals<CaptureFlags>();
+      const { client } = await openClient(flags);
+      await capture(folder, flags, client);
+    });
+}
+
+async function capture(folder: string, flags: CaptureFlags, client: Client): Promise<void> {
+  const { captureFolder } = await import("../daemon/capture-folder.ts");
+  const { describeCounts, describeSummary, summaryJson } = await import("./describe-capture.ts");
+  const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+  const isQuiet = flags.quiet === true;
+  const progress = isQuiet ? hiddenProgressLine() : await openProgressLine();
+  const summary = await captureFolder(
+    client,
+    {
+      ...flags,
+      folder,
+      once: flags.once === true || flags.stop === true,
+      ignoreDataset: !flags.dataset,
+      giveUpAfterS: flags.giveUpAfter === 0 ? Infinity : flags.giveUpAfter,
+    },
+    {
+      onCounts: (counts) => progress.update(describeCounts(counts)),
+      onNote: (line) => (isQuiet ? undefined : progress.say(line)),
+      onWarning: (line) => progress.say(`warning: ${line}`),
+    },
+    interruptSignal(),
+  ).finally(() => progress.end());
+  if (summary.fatal !== null) {
+    process.stderr.write(`${describeSummary(summary)}\n`);
+    throw summary.fatal;
+  }
+  const stopped = flags.stop === true ? await client.stop() : null;
+  printResult(
+    flags,
+    { ...summaryJson(summary, client.url), ...(stopped === null ? {} : { complete: stopped.complete }) },
+    describeSummary(summary),
+  );
+  if (summary.rejected > 0 || summary.unsent > 0) process.exitCode = EXIT_CODES.partial;
+}
+
+function positiveNumber(text: string): number {
+  const value = nonNegativeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It must be more than 0.");
+  return value;
+}

@@ -1,0 +1,68 @@
+/** What the commands that talk to a backend share: flags, the client, the line that says which backend it is. */
+import { InvalidArgumentError, type Command } from "commander";
+import type { Client } from "../api/client.ts";
+import { resolveConfig, type Origin } from "../config.ts";
+import { SplatError } from "../errors.ts";
+import { createLog, type Log } from "../log.ts";
+
+/** Flags of every command that talks to a backend, the program's own included. */
+export interface BackendFlags {
+  readonly url?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+const ORIGIN_WORDS: Readonly<Record<Origin, string>> = {
+  flag: "from --url",
+  environment: "from SPLAT_API_URL",
+  default: "the default; --url or SPLAT_API_URL name another",
+};
+
+/** Add `--url`. */
+export function withBackend(command: Command): Command {
+  return command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)");
+}
+
+/** The logger that the program's own flags ask for. */
+export function logFor(flags: Pick<BackendFlags, "quiet" | "verbose">): Log {
+  return createLog(flags.verbose === true ? "verbose" : flags.quiet === true ? "quiet" : "normal");
+}
+
+/** A client of the configured backend; says on stderr which one that is and where its URL came from. */
+export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log }> {
+  const config = resolveConfig(flags);
+  const log = logFor(flags);
+  log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
+  const { createClient } = await import("../api/client.ts");
+  return { client: createClient({ url: config.url, token: config.token }), log };
+}
+
+/** A signal that aborts with `interrupted` at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new SplatError("interrupted", "interrupted"));
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  return controller.signal;
+}
+
+/** Print one result on stdout: the object for scripts, the text for people. */
+export function printResult(flags: BackendFlags, value: object, text: string): void {
+  process.stdout.write(`${flags.json === true ? JSON.stringify(value) : text}\n`);
+}
+
+/** Parse the value of a flag that counts something. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("It must be a whole number ≥ 1.");
+  return value;
+}
+
+/** Parse the value of a flag that is a duration, seconds. */
+export function nonNegativeNumber(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError("It must be a number ≥ 0.");
+  return value;
+}

@@ -1,0 +1,110 @@
+/** What `splatctl demo` does: a backend of its own, a simulated capture, a scene and a picture of it. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient, type Client } from "../api/client.ts";
+import { saveSplat } from "../api/download.ts";
+import type { FrameRecord, Status } from "../api/schema.ts";
+import { stopAndWait } from "../api/stop-and-wait.ts";
+import { openBackend } from "../backend/open-backend.ts";
+import { messageOf, SplatError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { ProgressLine } from "../tui/progress-line.ts";
+import { captureTabletop, DEMO_INTRINSICS, DEMO_SCENE, describeDemoProgress } from "./demo-capture.ts";
+import { typicalFrame, writePreview } from "./demo-preview.ts";
+import { count } from "./describe.ts";
+
+export interface DemoPlan {
+  readonly outputDir: string;
+  readonly frames: number;
+  /** For capture and training together. */
+  readonly seconds: number;
+  readonly progress: ProgressLine;
+  readonly log: Log;
+}
+
+/** How the demo went, as `--json` prints it. */
+export interface DemoResult {
+  readonly success: true;
+  /** Over the views not trained on, dB; null when there were too few frames to hold any out. */
+  readonly psnr: number | null;
+  readonly frames: number;
+  readonly gaussians: number;
+  readonly steps: number;
+  /** Of the whole demo. */
+  readonly seconds: number;
+  readonly scene: string;
+  readonly preview: string;
+}
+
+/** Run the demo. Whatever happens, the backend ends and the temporary files go; only `outputDir` stays. */
+export async function runDemo(plan: DemoPlan, signal: AbortSignal): Promise<DemoResult> {
+  const startMs = performance.now();
+  const scene = join(plan.outputDir, "scene.ply");
+  const preview = join(plan.outputDir, "preview.png");
+  await mkdir(plan.outputDir, { recursive: true }).catch((cause: unknown) => {
+    throw new SplatError("bad_input", `cannot write into ${plan.outputDir}: ${messageOf(cause)}`, { cause });
+  });
+  const { status, frame } = await captureAndTrain(plan, scene, signal);
+  plan.progress.update("rendering the preview");
+  await writePreview(preview, scene, { frame, intrinsics: DEMO_INTRINSICS });
+  return {
+    success: true,
+    psnr: status.psnr_holdout,
+    frames: status.frame_count,
+    gaussians: status.gaussian_count,
+    steps: status.step,
+    seconds: Math.round((performance.now() - startMs) / 100) / 10,
+    scene,
+    preview,
+  };
+}
+
+/** The demo's result in a few lines. */
+export function describeDemo(result: DemoResult): string {
+  const { psnr, frames, gaussians, steps, seconds, scene, preview } = result;
+  const quality = psnr === null ? "" : `PSNR ${psnr.toFixed(1)} dB on views not trained on; `;
+  return [
+    `${quality}${count(gaussians)} Gaussians from ${count(frames)} frames, ${count(steps)} steps, ${seconds} s in all`,
+    `${scene}    the scene, for any Gaussian-splat viewer`,
+    `${preview}  a held-out view: camera on the left, splat on the right`,
+  ].join("\n");
+}
+
+async function captureAndTrain(
+  plan: DemoPlan,
+  scenePath: string,
+  signal: AbortSignal,
+): Promise<{ status: Status; frame: FrameRecord }> {
+  const temporary = await mkdtemp(join(tmpdir(), "splatctl-demo-"));
+  try {
+    const backend = await openBackend({ dataDir: join(temporary, "data"), port: 0, log: plan.log });
+    try {
+      plan.log.info(`backend ${backend.url} (the demo's own)`);
+      const client = createClient({ url: backend.url });
+      await client.putScene(DEMO_SCENE, signal);
+      const startMs = performance.now();
+      await captureTabletop(client, join(temporary, "frames"), plan, signal);
+      const usedSeconds = (performance.now() - startMs) / 1000;
+      await stopAndWait(client, {
+        finishSeconds: Math.max(1, plan.seconds - usedSeconds),
+        onStatus: (status) => plan.progress.update(describeDemoProgress(status)),
+        signal,
+      });
+      await pull(client, scenePath, signal);
+      return { status: await client.status(signal), frame: typicalFrame(await client.frames(signal)) };
+    } finally {
+      await backend.close();
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function pull(client: Client, path: string, signal: AbortSignal): Promise<void> {
+  const download = await client.getSplat({ format: "ply" }, signal);
+  if (download.kind !== "scene") {
+    throw new SplatError("partial", "training made no Gaussians", { hint: "Give it more --seconds." });
+  }
+  await saveSplat(download, path, { format: "ply" });
+}

@@ -1,0 +1,38 @@
+/** `splatctl demo`: the whole way from a simulated arm to a splat, on this machine alone. */
+import type { Command } from "commander";
+import { interruptSignal, logFor, nonNegativeNumber, positiveInteger, printResult } from "./common.ts";
+import type { BackendFlags } from "./common.ts";
+
+interface DemoFlags extends BackendFlags {
+  readonly output: string;
+  readonly frames: number;
+  readonly seconds: number;
+}
+
+/** Add the command. */
+export function registerDemo(program: Command): void {
+  program
+    .command("demo")
+    .description(
+      "try it: a simulated arm scans a table, a local backend trains on the pictures as they appear",
+    )
+    .option("-o, --output <dir>", "where scene.ply and preview.png go", "demo")
+    .option("--frames <n>", "pictures the arm takes", positiveInteger, 48)
+    .option("--seconds <s>", "time for capture and training together", nonNegativeNumber, 70)
+    .option("--json", "print one JSON object")
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<DemoFlags>();
+      const { describeDemo, runDemo } = await import("./demo-run.ts");
+      const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+      const progress = flags.quiet === true ? hiddenProgressLine() : await openProgressLine();
+      const plan = {
+        outputDir: flags.output,
+        frames: flags.frames,
+        seconds: flags.seconds,
+        progress,
+        log: logFor(flags),
+      };
+      const result = await runDemo(plan, interruptSignal()).finally(() => progress.end());
+      printResult(flags, result, describeDemo(result));
+    });
+}

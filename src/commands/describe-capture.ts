@@ -1,0 +1,48 @@
+/** A capture in words, for a terminal and for scripts. */
+import type { CaptureCounts, CaptureSummary } from "../daemon/capture-folder.ts";
+
+/** Rejected files named in the summary; the rest is counted. */
+const NAMED = 10;
+
+/** How far a capture is, on one line. */
+export function describeCounts(counts: CaptureCounts): string {
+  const waiting = counts.waiting === null ? "" : ` (waiting: ${counts.waiting})`;
+  return `${tally(counts)}${waiting}`;
+}
+
+/** What became of a folder's frames, the first rejected ones by name. */
+export function describeSummary(summary: CaptureSummary): string {
+  const { reasons, seconds, framesPerSecond } = summary;
+  const rate = seconds > 0 ? ` in ${seconds.toFixed(1)} s (${framesPerSecond.toFixed(1)} frames/s)` : "";
+  const named = reasons.slice(0, NAMED).map(({ name, reason }) => `  ${name}: ${reason}`);
+  const more = reasons.length > NAMED ? [`  and ${reasons.length - NAMED} more`] : [];
+  return [`${tally(summary)}${rate}`, ...named, ...more].join("\n");
+}
+
+/** The summary as `--json` prints it. */
+export function summaryJson(summary: CaptureSummary, url: string): object {
+  const { accepted, duplicates, rejected, unsent, skipped, reasons, seconds, framesPerSecond } = summary;
+  return {
+    success: rejected === 0 && unsent === 0,
+    url,
+    sent: accepted,
+    duplicates,
+    rejected,
+    unsent,
+    skipped,
+    reasons,
+    seconds,
+    frames_per_second: framesPerSecond,
+  };
+}
+
+function tally({ accepted, duplicates, rejected, unsent, skipped }: CaptureCounts): string {
+  const parts = [
+    [duplicates, "sent before"],
+    [rejected, "rejected"],
+    [unsent, "not sent"],
+    [skipped, "not in the data set"],
+  ] as const;
+  const others = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return [`${accepted} sent`, ...others].join(", ");
+}

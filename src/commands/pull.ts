@@ -1,0 +1,30 @@
+/** `splatctl pull`: the scene as it is now, into a file. */
+import { Option, type Command } from "commander";
+import { openClient, positiveInteger, printResult, withBackend } from "./common.ts";
+import type { PullOptions } from "./pull-scene.ts";
+
+/** Add the command. */
+export function registerPull(program: Command): void {
+  withBackend(program.command("pull"))
+    .description("download the scene as it is now")
+    .option("-o, --output <file>", "where to write it, - for stdout (default: scene.ply)")
+    .addOption(
+      new Option("--format <format>", "default: by the file's name, else ply").choices([
+        "ply",
+        "splat",
+        "spz",
+      ]),
+    )
+    .option("--max-gaussians <n>", "only the n that matter most", positiveInteger)
+    .option("--json", "print one JSON object")
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<PullOptions>();
+      const { pullToFile, pullToStdout } = await import("./pull-scene.ts");
+      const { client } = await openClient(flags);
+      if (flags.output === "-") return pullToStdout(client, flags);
+      const result = await pullToFile(client, flags);
+      const { bytes, count } = await import("./describe.ts");
+      const text = `wrote ${result.path}: ${count(result.gaussian_count)} Gaussians, ${bytes(result.bytes)}`;
+      return printResult(flags, result, text);
+    });
+}

@@ -1,0 +1,25 @@
+/** `splatctl reset`: begin a new capture. */
+import type { Command } from "commander";
+import { interruptSignal, openClient, withBackend, type BackendFlags } from "./common.ts";
+
+interface ResetFlags extends BackendFlags {
+  readonly yes?: boolean;
+}
+
+/** Add the command. */
+export function registerReset(program: Command): void {
+  withBackend(program.command("reset"))
+    .description("clear frames, joints and Gaussians; settings and written chunks stay")
+    .option("--yes", "do not ask")
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<ResetFlags>();
+      const { client, log } = await openClient(flags);
+      const signal = interruptSignal();
+      if (flags.yes !== true) {
+        const { confirm } = await import("./confirm.ts");
+        await confirm(`Clear the scene at ${client.url}?`, signal);
+      }
+      await client.reset(signal);
+      log.info("cleared; the next frame begins a new session");
+    });
+}

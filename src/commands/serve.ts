@@ -1,0 +1,67 @@
+/** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
+import { resolve } from "node:path";
+import { InvalidArgumentError, type Command } from "commander";
+import { DEFAULT_PORT, resolveConfig } from "../config.ts";
+import { createLog } from "../log.ts";
+import { interruptSignal, logFor, positiveInteger, type BackendFlags } from "./common.ts";
+import { describeProgress } from "./describe.ts";
+
+const SHOW_EVERY_MS = 1000;
+
+interface ServeFlags extends Pick<BackendFlags, "quiet" | "verbose"> {
+  readonly port: number;
+  readonly host: string;
+  readonly data?: string;
+  readonly threads?: number;
+  readonly maxGaussians?: number;
+  readonly maxPixels?: number;
+}
+
+/** Add the command. */
+export function registerServe(program: Command): void {
+  program
+    .command("serve")
+    .description("run a backend on this machine: it trains on the CPU and needs no account")
+    .option("--port <n>", "port to listen on, 0 = any free one", portNumber, DEFAULT_PORT)
+    .option("--host <address>", "address to listen on; any but loopback needs SPLAT_API_TOKEN", "127.0.0.1")
+    .option(
+      "--data <dir>",
+      "folder for frames, state and chunks (default: SPLAT_DATA_DIR, else splatctl-data)",
+    )
+    .option("--threads <n>", "threads to train with (default: all cores)", positiveInteger)
+    .option("--max-gaussians <n>", "grow new scenes to at most so many", positiveInteger)
+    .option("--max-pixels <n>", "train frames at no more pixels than this (default: 131072)", positiveInteger)
+    .action(async (_options, command: Command) => serve(command.optsWithGlobals<ServeFlags>()));
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const signal = interruptSignal();
+  const { dataDir, token, corsOrigins } = resolveConfig(flags);
+  const { openBackend } = await import("../backend/open-backend.ts");
+  const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+  const isFollowed = process.stderr.isTTY && flags.quiet !== true;
+  const line = isFollowed ? await openProgressLine() : hiddenProgressLine();
+  const log = createLog(logFor(flags).level, (text) => line.say(text.trimEnd()));
+  const settings = flags.maxGaussians === undefined ? {} : { max_gaussians: flags.maxGaussians };
+  try {
+    const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log });
+    log.info(`listening on ${backend.url}${token === undefined ? "" : " (token needed)"}`);
+    log.info(`data in ${resolve(dataDir)}; Ctrl-C saves and ends, a second one ends at once`);
+    const show = (): void => line.update(describeProgress(backend.scene.status()));
+    const shown = setInterval(show, SHOW_EVERY_MS);
+    await new Promise((resolved) => signal.addEventListener("abort", resolved));
+    clearInterval(shown);
+    log.info("saving ...");
+    await backend.close();
+  } finally {
+    line.end();
+  }
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (text.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidArgumentError("It must be a port, 0 to 65535.");
+  }
+  return port;
+}

@@ -1,0 +1,41 @@
+/** `splatctl stop`: end the capture and wait for the finished scene. */
+import type { Command } from "commander";
+import {
+  interruptSignal,
+  nonNegativeNumber,
+  openClient,
+  printResult,
+  withBackend,
+  type BackendFlags,
+} from "./common.ts";
+
+interface StopFlags extends BackendFlags {
+  readonly finishSeconds?: number;
+  readonly wait: boolean;
+}
+
+/** Add the command. */
+export function registerStop(program: Command): void {
+  withBackend(program.command("stop"))
+    .description("end the capture, finish training and write the last chunk")
+    .option("--finish-seconds <s>", "time for finishing (default: the scene's setting)", nonNegativeNumber)
+    .option("--no-wait", "do not wait until finishing is complete")
+    .option("--json", "print one JSON object")
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<StopFlags>();
+      const { client } = await openClient(flags);
+      const { stopAndWait } = await import("../api/stop-and-wait.ts");
+      const { describeChunks, describeProgress } = await import("./describe.ts");
+      const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+      const progress = flags.quiet === true ? hiddenProgressLine() : await openProgressLine();
+      const result = await stopAndWait(client, {
+        finishSeconds: flags.finishSeconds,
+        wait: flags.wait,
+        onStatus: (status) => progress.update(describeProgress(status)),
+        signal: interruptSignal(),
+      }).finally(() => progress.end());
+      const state = result.complete ? "complete" : "finishing; `splatctl status` tells the end";
+      const chunks = result.chunks.length === 0 ? "no chunks" : describeChunks(result.chunks);
+      printResult(flags, result, `${state}\n${chunks}`);
+    });
+}

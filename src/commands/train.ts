@@ -1,0 +1,52 @@
+/** `splatctl train`: train a posed data set here and now, without a backend. */
+import { Option, type Command } from "commander";
+import { logFor, nonNegativeNumber, positiveInteger, printResult, type BackendFlags } from "./common.ts";
+
+export interface TrainFlags extends BackendFlags {
+  readonly output: string;
+  readonly steps?: number;
+  readonly seconds?: number;
+  readonly eval?: boolean;
+  readonly evalImages?: string;
+  readonly maxGaussians: number;
+  readonly shDegree: string;
+  readonly background?: "black" | "white" | "random";
+  readonly threads?: number;
+  readonly maxPixels: number;
+  readonly seed: number;
+}
+
+/** Add the command. */
+export function registerTrain(program: Command): void {
+  program
+    .command("train")
+    .description("train a posed data set (transforms.json) on this machine and write its scene")
+    .argument("<dataset>", "folder with transforms.json and its images")
+    .option("-o, --output <file>", "PLY to write", "scene.ply")
+    .option("--steps <n>", "optimisation steps (default: 30 a frame, at least 2000)", positiveInteger)
+    .option("--seconds <s>", "end the last step so long after the start, loading included", nonNegativeNumber)
+    .option("--eval", "hold the test split back and score it at the end")
+    .option("--eval-images <dir>", "write each held-out image beside its render (implies --eval)")
+    .option("--max-gaussians <n>", "cap on the number of Gaussians", positiveInteger, 20_000)
+    .addOption(
+      new Option("--sh-degree <d>", "degree of view-dependent colour")
+        .choices(["0", "1", "2", "3"])
+        .default("3"),
+    )
+    .addOption(
+      new Option(
+        "--background <colour>",
+        "behind the scene (default: white for images with alpha, else black)",
+      ).choices(["black", "white", "random"]),
+    )
+    .option("--threads <n>", "threads (default: all cores)", positiveInteger)
+    .option("--max-pixels <n>", "train on images of at most so many pixels", positiveInteger, 131_072)
+    .option("--seed <n>", "seed of everything random", nonNegativeNumber, 1)
+    .option("--json", "print one JSON object at the end")
+    .action(async (dataset: string, _options, command: Command) => {
+      const flags = command.optsWithGlobals<TrainFlags>();
+      const { trainDataset, describeTraining } = await import("./train-dataset.ts");
+      const summary = await trainDataset(dataset, flags, logFor(flags));
+      printResult(flags, summary, describeTraining(summary));
+    });
+}

@@ -1,0 +1,192 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { createClient } from "../../src/api/client.ts";
+import { captureFolder, type CaptureCounts, type CaptureOptions } from "../../src/daemon/capture-folder.ts";
+import { STATUS, answer, no } from "../api/answers.ts";
+import { nobody } from "../helpers/loopback.ts";
+import { jpeg, png, tempFolder } from "../helpers/pictures.ts";
+import { uploadBackend } from "../helpers/upload-backend.ts";
+
+function capture(url: string, options: CaptureOptions) {
+  const controller = new AbortController();
+  onTestFinished(() => controller.abort());
+  const notes: string[] = [];
+  const warnings: string[] = [];
+  let counts: CaptureCounts | undefined;
+  const listener = {
+    onCounts: (latest: CaptureCounts) => (counts = latest),
+    onNote: (line: string) => notes.push(line),
+    onWarning: (line: string) => warnings.push(line),
+  };
+  const ended = captureFolder(createClient({ url }), options, listener, controller.signal);
+  ended.catch(() => undefined);
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  return { ended, notes, warnings, until, counts: () => counts, stop: () => controller.abort() };
+}
+
+const POSE = [
+  [1, 0, 0, 0.5],
+  [0, 1, 0, 0],
+  [0, 0, 1, 2],
+  [0, 0, 0, 1],
+];
+
+async function datasetFolder(extra: object = {}): Promise<string> {
+  const dir = await tempFolder();
+  await mkdir(join(dir, "images"));
+  for (const n of [1, 2, 3]) await writeFile(join(dir, "images", `${n}.png`), await png(n, true));
+  const frame = (name: string, more: object = {}): object => ({
+    file_path: name,
+    transform_matrix: POSE,
+    ...more,
+  });
+  const lens = { w: 16, h: 8, fl_x: 20, fl_y: 20, cx: 8, cy: 4 };
+  const transforms = {
+    ...lens,
+    frames: [frame("images/1.png"), frame("images/2.png"), frame("images/later.png")],
+    test_filenames: ["images/2.png"],
+    ...extra,
+  };
+  await writeFile(join(dir, "transforms.json"), JSON.stringify(transforms));
+  return dir;
+}
+
+test("a folder without poses is told so before its first frame is sent", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.jpg"), await jpeg());
+  const seen: number[] = [];
+  const backend = await uploadBackend(() => {
+    seen.push(run.warnings.length);
+    return false;
+  });
+  const run = capture(backend.url, { folder: dir, once: true });
+  expect(await run.ended).toMatchObject({ accepted: 1, rejected: 0, fatal: null });
+  expect(seen).toEqual([1]);
+  expect(run.warnings[0]).toContain("transforms.json");
+  expect(run.warnings[0]).toContain("joint angles");
+});
+
+test("with joints arriving or sidecars beside the images there is no such warning", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.jpg"), await jpeg());
+  const backend = await uploadBackend(undefined, { ...STATUS, joints_age_s: 0.1 });
+  const withJoints = capture(backend.url, { folder: dir, once: true });
+  await withJoints.ended;
+  expect(withJoints.warnings).toEqual([]);
+  await writeFile(join(dir, "1.json"), JSON.stringify({ joint_angles: [0, 0, 0, 0, 0, 1] }));
+  const posed = await uploadBackend();
+  const withSidecar = capture(posed.url, { folder: dir, once: true });
+  await withSidecar.ended;
+  expect(withSidecar.warnings).toEqual([]);
+  expect(posed.accepted[0].meta).toMatchObject({ joint_angles: [0, 0, 0, 0, 0, 1] });
+});
+
+test("a data set: lens and background first, then poses and test split; other images are skipped", async () => {
+  const dir = await datasetFolder();
+  const backend = await uploadBackend();
+  const run = capture(backend.url, { folder: dir, once: true });
+  const summary = await run.ended;
+  expect(summary).toMatchObject({ accepted: 2, rejected: 1, skipped: 1, fatal: null });
+  expect(summary.reasons[0]).toMatchObject({ name: "images/later.png" });
+  expect(backend.scenes).toEqual([
+    { camera: expect.objectContaining({ model: "PINHOLE", w: 16, fl_x: 20 }), background: "white" },
+  ]);
+  const metas = Object.fromEntries(backend.accepted.map(({ name, meta }) => [name, meta]));
+  expect(metas["images/1.png"]).toMatchObject({ camera_to_world: POSE, holdout: false });
+  expect(metas["images/2.png"]).toMatchObject({ holdout: true });
+  expect(run.warnings).toEqual([]);
+});
+
+test("an image that the data set names but that is not there yet is sent when it appears", async () => {
+  const dir = await datasetFolder();
+  const backend = await uploadBackend();
+  const run = capture(backend.url, { folder: dir });
+  await run.until(() => run.counts()?.accepted === 2);
+  await writeFile(join(dir, "images", "later.png"), await png(9));
+  await run.until(() => run.counts()?.accepted === 3);
+  run.stop();
+  expect(await run.ended).toMatchObject({ accepted: 3, rejected: 0 });
+  expect(backend.accepted[2]).toMatchObject({ name: "images/later.png", meta: { camera_to_world: POSE } });
+});
+
+test("frames with quite another lens are set aside, nearly the same passes", async () => {
+  const frame = (name: string, more: object): object => ({
+    file_path: name,
+    transform_matrix: POSE,
+    ...more,
+  });
+  const dir = await datasetFolder({
+    frames: [
+      frame("images/1.png", { fl_x: 20.1 }),
+      frame("images/2.png", { fl_x: 40 }),
+      frame("images/3.png", {}),
+    ],
+  });
+  const backend = await uploadBackend();
+  const summary = await capture(backend.url, { folder: dir, once: true }).ended;
+  expect(summary).toMatchObject({ accepted: 2, rejected: 1 });
+  expect(summary.reasons).toEqual([
+    { name: "images/2.png", reason: expect.stringContaining("another lens") },
+  ]);
+});
+
+test("a data set can be ignored", async () => {
+  const dir = await datasetFolder();
+  const backend = await uploadBackend();
+  const options = { folder: dir, once: true, recursive: true, ignoreDataset: true };
+  expect(await capture(backend.url, options).ended).toMatchObject({ accepted: 3, skipped: 0 });
+  expect(backend.scenes).toEqual([]);
+  expect(backend.accepted[0].meta).not.toHaveProperty("camera_to_world");
+});
+
+test("a backend that is not there yet is waited for, and that is said once", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.jpg"), await jpeg());
+  let down = 2;
+  const backend = await uploadBackend((_received, response) => {
+    if (down-- <= 0) return false;
+    answer(response, 503, no("unavailable"), { "retry-after": "0" });
+    return true;
+  });
+  const run = capture(backend.url, { folder: dir, once: true });
+  expect(await run.ended).toMatchObject({ accepted: 1, unsent: 0 });
+  expect(run.warnings.filter((line) => line.includes("trying again"))).toHaveLength(1);
+  expect(run.notes).toContain("the backend answers");
+});
+
+test("with once, a backend that never answers ends the run as unreachable; a watch goes on until interrupted", async () => {
+  const dir = await tempFolder();
+  const url = await nobody();
+  const once = capture(url, { folder: dir, once: true, giveUpAfterS: 0.05 });
+  await expect(once.ended).rejects.toMatchObject({ code: "unreachable" });
+  const watching = capture(url, { folder: dir });
+  await watching.until(() => watching.warnings.length > 0);
+  watching.stop();
+  await expect(watching.ended).rejects.toMatchObject({ code: "interrupted" });
+});
+
+test("bad input is told before the backend is asked", async () => {
+  const dir = await tempFolder();
+  const url = await nobody();
+  await expect(capture(url, { folder: join(dir, "none") }).ended).rejects.toMatchObject({
+    code: "bad_input",
+  });
+  await writeFile(join(dir, "transforms.json"), "{");
+  await expect(capture(url, { folder: dir }).ended).rejects.toMatchObject({ code: "bad_input" });
+});
+
+test("a capture that was stopped at the other end is in the summary with what was sent", async () => {
+  const dir = await tempFolder();
+  for (const n of [1, 2, 3]) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  const backend = await uploadBackend(({ name }, response) => {
+    if (name === "1.jpg") return false;
+    answer(response, 409, no("stopped", "the capture is finished"));
+    return true;
+  });
+  const summary = await capture(backend.url, { folder: dir, inFlight: 1 }).ended;
+  expect(summary).toMatchObject({ accepted: 1, unsent: 1 });
+  expect(summary.fatal?.refusal?.code).toBe("stopped");
+});

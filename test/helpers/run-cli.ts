@@ -1,0 +1,32 @@
+/** Runs the program as a user does: its own process, from bin/. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Run `splatctl ...args` in `cwd`, without any setting from this process's environment. */
+export function runCli(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Ran> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SPLAT_"));
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: options.cwd,
+    env: { ...Object.fromEntries(inherited), ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const stdout: Buffer[] = [];
+  let stderr = "";
+  child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
+  child.stderr.on("data", (piece: Buffer) => (stderr += piece.toString()));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout: Buffer.concat(stdout), stderr }));
+  });
+}

@@ -1,0 +1,111 @@
+/** A backend that takes uploads over loopback and answers each as a test says. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { onTestFinished } from "vitest";
+import { IDENTITY, STATUS, answer } from "../api/answers.ts";
+import { serveHttp, type Loopback } from "./loopback.ts";
+
+export interface Received {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly meta: Record<string, unknown>;
+}
+
+export interface UploadBackend extends Loopback {
+  /** Uploads answered with 200, in order. */
+  readonly accepted: Received[];
+  /** Every upload that arrived, in order. */
+  readonly attempts: Received[];
+  /** Bodies of PUT /scene. */
+  readonly scenes: Record<string, unknown>[];
+  readonly stops: number[];
+}
+
+/** Return true when the response has been dealt with; otherwise the upload is accepted. */
+export type Script = (
+  received: Received,
+  response: ServerResponse,
+  attempt: number,
+) => boolean | Promise<boolean>;
+
+/** Start one; it closes when the test ends. */
+export async function uploadBackend(script: Script = () => false, status = STATUS): Promise<UploadBackend> {
+  const accepted: Received[] = [];
+  const attempts: Received[] = [];
+  const scenes: Record<string, unknown>[] = [];
+  const stops: number[] = [];
+  const ids = new Set<unknown>();
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await bodyOf(request);
+    if (request.url === "/status") return answer(response, 200, status);
+    if (request.url === "/stop-training") {
+      stops.push(accepted.length);
+      return answer(response, 200, { ...IDENTITY, success: true, chunks: [], complete: false });
+    }
+    if (request.url === "/scene") {
+      scenes.push(JSON.parse(body.toString()) as Record<string, unknown>);
+      return answer(response, 200, sceneAnswer);
+    }
+    const received = await parse(request, body);
+    attempts.push(received);
+    if (await script(received, response, attempts.length)) return;
+    const id = received.meta["frame_id"];
+    const duplicate = ids.has(id);
+    ids.add(id);
+    accepted.push(received);
+    answer(response, 200, {
+      ...IDENTITY,
+      success: true,
+      frame_count: ids.size,
+      chunks_uploaded: 0,
+      frame_id: id,
+      duplicate,
+      pose_source: "default",
+    });
+  };
+  const server = await serveHttp(
+    (request, response) => void handle(request, response).catch(() => response.destroy()),
+  );
+  onTestFinished(() => server.close());
+  return { ...server, accepted, attempts, scenes, stops };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+async function parse(request: IncomingMessage, body: Buffer): Promise<Received> {
+  const headers = { "content-type": request.headers["content-type"] ?? "" };
+  const form = await new Response(new Uint8Array(body), { headers }).formData();
+  const file = form.get("file") as File;
+  const meta = JSON.parse(form.get("meta") as string) as Record<string, unknown>;
+  return { name: file.name, bytes: Buffer.from(await file.arrayBuffer()), meta };
+}
+
+const unsolved = { camera: null, camera_mount: null, joint_zero_offsets_rad: null, clock_offset_s: null };
+const sceneAnswer = {
+  ...IDENTITY,
+  success: true,
+  camera: null,
+  camera_mount: { parent: "gripper_link", translation_m: [0, 0, 0], rotation_wxyz: [1, 0, 0, 0] },
+  joint_zero_offsets_rad: [0, 0, 0, 0, 0],
+  clock_offset_s: 0,
+  refine: {
+    poses: false,
+    joints: false,
+    camera_mount: false,
+    intrinsics: false,
+    clock: false,
+    exposure: false,
+  },
+  bounds: null,
+  finish_seconds: 60,
+  max_joint_speed_deg_s: null,
+  max_gaussians: 100_000,
+  sh_degree: 3,
+  background: "black",
+  chunk_every: 50,
+  holdout_every: 0,
+  refined: unsolved,
+};
