@@ -11,11 +11,13 @@ export interface Extent {
 
 /** Depth taken when the cameras do not tell: an arm's reach. */
 const DEFAULT_DEPTH_M = 0.3;
+/** Cameras closer together than this stand in one place: where their axes meet is chance. */
+const SAME_PLACE_M = 0.005;
 
 /**
  * Extent of the scene seen by `cameras` (at least one). The depth is the median distance, along each view, to the
  * point nearest to all optical axes; cameras that look apart, or stand in one place, say nothing, and the default
- * or three times their spacing is taken.
+ * or three times their spacing is taken, whichever is more.
  */
 export function sceneExtent(cameras: readonly Camera[]): Extent {
   const centers = cameras.map(centerOf);
@@ -24,8 +26,8 @@ export function sceneExtent(cameras: readonly Camera[]): Extent {
   const focus = focusOf(cameras);
   const depths = focus === null ? [] : cameras.map((camera) => depthOf(camera, focus));
   const inFront = depths.filter((depth) => depth > 0.1 * spread).sort((a, b) => a - b);
-  const agreed = inFront.length > 0.7 * cameras.length && spread > 0;
-  const depth = agreed ? inFront[Math.floor(inFront.length / 2)] : 3 * spread || DEFAULT_DEPTH_M;
+  const agreed = inFront.length > 0.7 * cameras.length && spread > SAME_PLACE_M;
+  const depth = agreed ? inFront[Math.floor(inFront.length / 2)] : Math.max(3 * spread, DEFAULT_DEPTH_M);
   return { size: Math.max(1.1 * spread, depth), depth };
 }
 

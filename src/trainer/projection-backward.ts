@@ -4,7 +4,7 @@
  */
 import { shBasis, shBasisGradient } from "../splat/sh.ts";
 import { CAMERA_GRADIENT, CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, type Views } from "./memory.ts";
-import { readView, shape as m, shapeOf, type View } from "./projection.ts";
+import { COLOR_MAX, readView, shape as m, shapeOf, type View } from "./projection.ts";
 
 const basis = new Float64Array(16);
 const basisGradient = new Float64Array(48);
@@ -204,9 +204,13 @@ function colorBackward(views: Views, view: View, camera: Float64Array, i: number
   let gz = 0;
   for (let channel = 0; channel < 3; channel++) {
     const offset = (i * 3 + channel) * k;
-    // A colour clamped at 0 passes nothing on.
-    const lit = splats[i * SPLAT_STRIDE + 6 + channel] > 0;
-    const g = lit ? splatGradients[i * GRADIENT_STRIDE + 6 + channel] : 0;
+    const color = splats[i * SPLAT_STRIDE + 6 + channel];
+    // A colour that was cut passes nothing on; its coefficients may not even be numbers.
+    if (!(color > 0 && color < COLOR_MAX)) {
+      shGradient.fill(0, offset, offset + k);
+      continue;
+    }
+    const g = splatGradients[i * GRADIENT_STRIDE + 6 + channel];
     for (let j = 0; j < used; j++) shGradient[offset + j] = g * basis[j];
     for (let j = used; j < k; j++) shGradient[offset + j] = 0;
     for (let j = 1; j < used; j++) {

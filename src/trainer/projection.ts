@@ -3,7 +3,7 @@
  *
  * Zwicker et al. 2001 (EWA splatting) as used by Kerbl et al. 2023, with gsplat's conventions: Σ = R S Sᵀ Rᵀ,
  * Jacobian taken at x/z and y/z clamped to the view widened by 30 %, +0.3 px on the diagonal of the 2D covariance,
- * colour = max(0, SH + 0.5) seen along mean − camera centre.
+ * colour = SH + 0.5, cut at 0, seen along mean − camera centre.
  *
  * A splat is 12 numbers: 0,1 mean x, y (px) · 2,3,4 conic a, b, c (inverse covariance [a b; b c], 1/px²) ·
  * 5 opacity · 6,7,8 red, green, blue · 9 the largest q = dᵀ conic d that can still be seen ·
@@ -19,6 +19,12 @@ export const NEAR = 0.01;
 export const BLUR = 0.3;
 /** Alpha below this is not drawn. */
 export const ALPHA_MIN = 1 / 255;
+/** Colours are cut here: far above any use, and low enough that sums and squares of them stay sound in float. */
+export const COLOR_MAX = 100;
+/** Splats larger than this are not drawn, px: their numbers no longer fit what they are stored in. */
+const EXTENT_MAX = 1e9;
+/** Largest correlation of a splat's axes that is still a proper ellipse once rounded to float. */
+const CORRELATION_MAX = 1 - 3e-7;
 /** The Jacobian is taken no further out than this many half-views. */
 const JACOBIAN_LIMIT = 1.3;
 
@@ -151,14 +157,18 @@ function projectShape(views: Views, view: View, i: number): boolean {
   const my = fy * py * iz + view.cy;
   const onImage =
     mx + extentX > 0 && mx - extentX < view.width && my + extentY > 0 && my - extentY < view.height;
-  if (!(onImage && det > 0 && det < Infinity)) return false;
+  if (!(onImage && det > 0 && extentX + extentY < EXTENT_MAX)) return false;
+  const a = yy / det;
+  const c = xx / det;
+  // A needle thousands of pixels long would come out of rounding with q < 0 somewhere.
+  const limit = CORRELATION_MAX * Math.sqrt(a * c);
   const s = i * SPLAT_STRIDE;
   depths[i] = pz;
   splats[s] = mx;
   splats[s + 1] = my;
-  splats[s + 2] = yy / det;
-  splats[s + 3] = -xy / det;
-  splats[s + 4] = xx / det;
+  splats[s + 2] = a;
+  splats[s + 3] = Math.max(-limit, Math.min(limit, -xy / det));
+  splats[s + 4] = c;
   splats[s + 5] = opacity;
   splats[s + 9] = qMax;
   splats[s + 10] = extentX;
@@ -184,6 +194,6 @@ function projectColor(views: Views, view: View, i: number): void {
     const offset = (i * 3 + channel) * k;
     let value = 0.5;
     for (let j = 0; j < used; j++) value += basis[j] * sh[offset + j];
-    splats[i * SPLAT_STRIDE + 6 + channel] = value > 0 ? value : 0;
+    splats[i * SPLAT_STRIDE + 6 + channel] = value > 0 ? Math.min(value, COLOR_MAX) : 0;
   }
 }

@@ -4,6 +4,7 @@
  * transparent ones exploring. Nothing is ever reset, so a live preview never flashes.
  */
 import type { Views } from "./memory.ts";
+import { shape, shapeOf } from "./projection.ts";
 import { hash3 } from "./random.ts";
 import { SCALAR } from "./scalars.ts";
 
@@ -45,16 +46,19 @@ export function splitOpacity(opacity: number, copies: number): { opacity: number
 }
 
 /** Gaussians [0, count) that no longer help: transparent, or with a number that is not finite. */
-export function deadGaussians({ means, logScales, quats, opacities }: Views, count: number): number[] {
+export function deadGaussians(views: Views, count: number): number[] {
+  const groups = parameterGroups(views);
   const dead: number[] = [];
   for (let i = 0; i < count; i++) {
-    const sum = means[3 * i] + means[3 * i + 1] + means[3 * i + 2];
-    const size = logScales[3 * i] + logScales[3 * i + 1] + logScales[3 * i + 2];
-    const turn = quats[4 * i] + quats[4 * i + 1] + quats[4 * i + 2] + quats[4 * i + 3];
-    const usable = sigmoid(opacities[i]) > DEAD_OPACITY && Number.isFinite(sum + size + turn);
-    if (!usable) dead.push(i);
+    const finite = groups.every(([name, width]) => allFinite(views[name], i * width, (i + 1) * width));
+    if (!(finite && sigmoid(views.opacities[i]) > DEAD_OPACITY)) dead.push(i);
   }
   return dead;
+}
+
+function allFinite(values: Float32Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 /**
@@ -147,7 +151,7 @@ export function forget(views: Views, i: number): void {
  * (seed, step, Gaussian), so threads do not change them.
  */
 export function addNoise(views: Views, from: number, to: number): void {
-  const { scalars, means, logScales, quats, opacities } = views;
+  const { scalars, means, opacities } = views;
   const noise = scalars[SCALAR.noise];
   if (noise === 0) return;
   const seed = scalars[SCALAR.seed];
@@ -156,26 +160,12 @@ export function addNoise(views: Views, from: number, to: number): void {
     const strength = noise * sigmoid(-100 * (sigmoid(opacities[i]) - DEAD_OPACITY));
     if (strength < 1e-3) continue;
     const [n0, n1, n2] = normals(seed, step, i);
-    const q = i * 4;
-    const inverse = 1 / Math.hypot(quats[q], quats[q + 1], quats[q + 2], quats[q + 3]);
-    const w = quats[q] * inverse;
-    const x = quats[q + 1] * inverse;
-    const y = quats[q + 2] * inverse;
-    const z = quats[q + 3] * inverse;
-    const rotation = [
-      [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-      [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-      [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ];
-    // Σ ξ = R S² Rᵀ ξ.
-    const own = [0, 1, 2].map(
-      (axis) =>
-        Math.exp(2 * logScales[i * 3 + axis]) *
-        (rotation[0][axis] * n0 + rotation[1][axis] * n1 + rotation[2][axis] * n2),
-    );
+    shapeOf(views, i);
+    // Σ ξ = (R S)(R S)ᵀ ξ.
+    const own = [0, 1, 2].map((axis) => shape[axis] * n0 + shape[3 + axis] * n1 + shape[6 + axis] * n2);
     for (let row = 0; row < 3; row++) {
-      const [a, b, c] = rotation[row];
-      means[i * 3 + row] += strength * (a * own[0] + b * own[1] + c * own[2]);
+      const moved = shape[row * 3] * own[0] + shape[row * 3 + 1] * own[1] + shape[row * 3 + 2] * own[2];
+      means[i * 3 + row] += strength * moved;
     }
   }
 }
