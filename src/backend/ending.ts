@@ -1,4 +1,5 @@
 /** How a capture ends: intake closes, the trainer runs to its end, the last chunk is written. */
+import { STEPS_PER_FRAME } from "../api/schema.ts";
 import type { SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
 import type { ChunkSchedule } from "./chunk-schedule.ts";
@@ -13,6 +14,8 @@ export interface EndingDeps {
   readonly intake: Intake;
   readonly training: Training;
   readonly schedule: ChunkSchedule;
+  /** Trainer's step now. */
+  readonly step: () => number;
   /** Resolves when frames of before a restart are with the trainer. */
   readonly ready: () => Promise<void>;
   /** Write the session to disk. */
@@ -22,6 +25,9 @@ export interface EndingDeps {
   /** The phase changed. */
   readonly changed: () => void;
 }
+
+/** However much was trained while live, rates still have to fall: this many steps a frame are made for that. */
+const SETTLING_STEPS_PER_FRAME = 10;
 
 /** The ending of one session. */
 export class Ending {
@@ -100,7 +106,11 @@ export class Ending {
   async #optimise(): Promise<void> {
     const { frames, training } = this.#deps;
     if (frames.trainableCount === 0) return;
-    if (!this.#trainerAsked) training.finish({ deadlineS: nowS() + this.#finishS });
+    if (!this.#trainerAsked) {
+      const missing = STEPS_PER_FRAME * frames.trainableCount - this.#deps.step();
+      const steps = Math.max(missing, SETTLING_STEPS_PER_FRAME * frames.trainableCount);
+      training.finish({ steps, deadlineS: nowS() + this.#finishS });
+    }
     this.#trainerAsked = true;
     await this.#trainerEnd;
   }

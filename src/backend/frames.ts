@@ -15,6 +15,8 @@ export interface AcceptedFrame {
   readonly type: ImageType;
   /** Shutter, Unix seconds; when it arrived if nobody said. */
   readonly capturedAtS: number;
+  /** Accepted by an earlier process: how long it took then is not for this one to say. */
+  readonly isRestored: boolean;
   /** The lens in force when it was accepted; null = assumed. */
   readonly camera: CameraModel | null;
   readonly holdout: boolean;

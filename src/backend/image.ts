@@ -118,7 +118,7 @@ export async function decoded(pipeline: Sharp): Promise<Buffer> {
 
 function badImage(error: unknown): Error {
   const [reason] = messageOf(error).split("\n");
-  return refuse("bad_image", `the image does not decode: ${reason}`, {
+  return refuse("bad_image", `the image does not decode: ${reason.replace(/:\s*$/, "")}`, {
     hint: "It is damaged, or was read while still being written.",
     cause: error,
   });

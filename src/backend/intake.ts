@@ -152,6 +152,7 @@ export class Intake {
       index,
       sha256,
       type: image.type,
+      isRestored: false,
       capturedAtS: meta.captured_at ?? receivedAtS,
       camera,
       holdout: meta.holdout ?? isHeldOut(index, settings().holdout_every),

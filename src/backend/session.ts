@@ -274,6 +274,7 @@ export class Session {
         intake: this.intake,
         training: this.#deps.training,
         schedule: this.#schedule,
+        step: () => this.report.step,
         ready: () => this.feeding,
         save: () => this.save(),
         publish: () => this.chunks.writeStatus(),

@@ -212,6 +212,7 @@ function restoredFrame(saved: z.infer<typeof savedFrameSchema>): AcceptedFrame {
     index: saved.index,
     sha256: saved.sha256,
     type: saved.type,
+    isRestored: true,
     capturedAtS: saved.captured_at,
     camera: saved.camera,
     holdout: saved.holdout,

@@ -53,7 +53,7 @@ export class TrainerReport {
       const frame = this.#frames.get(index);
       if (frame === undefined || frame.stepped) continue;
       frame.stepped = true;
-      this.latency.add((nowS() - frame.capturedAtS) * 1000);
+      if (!frame.isRestored) this.latency.add((nowS() - frame.capturedAtS) * 1000);
     }
   }
 }

@@ -158,7 +158,7 @@ function buffersOf(gaussians: ReturnType<Engine["extract"]>): ArrayBuffer[] {
 
 /** Turns steps into events, none more often than its reader can use. */
 function createReporter(trainer: Trainer): {
-  stepped(index: number, psnr: number, first: boolean): void;
+  stepped(index: number, psnr: number | null, first: boolean): void;
   flush(): void;
 } {
   let progressAt = performance.now();
@@ -207,7 +207,7 @@ function createReporter(trainer: Trainer): {
   return {
     flush,
     stepped(index, psnr, first) {
-      framePsnr.set(index, psnr);
+      if (psnr !== null) framePsnr.set(index, psnr);
       if (first) emit({ type: "trained", indices: [index] });
       const now = performance.now();
       if (now - progressAt >= PROGRESS_MS) progress(now);

@@ -5,10 +5,12 @@
 import type { Gaussians } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "../trainer/camera.ts";
-import type { TrainerFrame, TrainerMask, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
+import type { TrainerMask } from "../trainer/picture.ts";
+import type { TrainerFrame, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
 
 export type { PointCloud } from "../splat/ply-read.ts";
-export type { TrainerFrame as TrainingFrame, TrainerMask as SceneMask } from "../trainer/train.ts";
+export type { TrainerMask as SceneMask } from "../trainer/picture.ts";
+export type { TrainerFrame as TrainingFrame } from "../trainer/train.ts";
 
 export interface TrainingSettings extends TrainerSettings {
   /** Worker threads for the kernels, the trainer's own included. */

@@ -56,6 +56,7 @@ async function capture(folder: string, flags: CaptureFlags, client: Client): Pro
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
   const isQuiet = flags.quiet === true;
   const progress = isQuiet ? hiddenProgressLine() : await openProgressLine();
+  progress.update("asking the backend");
   const summary = await captureFolder(
     client,
     {
@@ -70,6 +71,7 @@ async function capture(folder: string, flags: CaptureFlags, client: Client): Pro
       onNote: (line) => (isQuiet ? undefined : progress.say(line)),
       onWarning: (line) => progress.say(`warning: ${line}`),
     },
+    // After the spinner: it ends the process on a Ctrl-C that nobody else is listening for.
     interruptSignal(),
   ).finally(() => progress.end());
   if (summary.fatal !== null) {

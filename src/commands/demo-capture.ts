@@ -15,7 +15,7 @@ import type { ProgressLine } from "../tui/progress-line.ts";
 import { count } from "./describe.ts";
 
 /** The demo's lens. */
-export const DEMO_INTRINSICS = wristIntrinsics(320, 240);
+export const DEMO_INTRINSICS = wristIntrinsics(200, 150);
 
 /** What the demo's backend is told before the first frame. */
 export const DEMO_SCENE: ScenePatch = {

@@ -1,5 +1,6 @@
 /** `splatctl demo`: the whole way from a simulated arm to a splat, on this machine alone. */
 import type { Command } from "commander";
+import { createLog } from "../log.ts";
 import { interruptSignal, logFor, nonNegativeNumber, positiveInteger, printResult } from "./common.ts";
 import type { BackendFlags } from "./common.ts";
 
@@ -30,7 +31,7 @@ export function registerDemo(program: Command): void {
         frames: flags.frames,
         seconds: flags.seconds,
         progress,
-        log: logFor(flags),
+        log: createLog(logFor(flags).level, (text) => progress.say(text.trimEnd())),
       };
       const result = await runDemo(plan, interruptSignal()).finally(() => progress.end());
       printResult(flags, result, describeDemo(result));

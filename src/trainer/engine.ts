@@ -13,19 +13,11 @@ import {
   type Capacity,
   type Views,
 } from "./memory.ts";
+import type { Picture } from "./picture.ts";
 import { createPool, publishCapacity, type Pool } from "./pool.ts";
 import { SCALAR } from "./scalars.ts";
 import { createStages, STAGE } from "./stages.ts";
 import { parameterGroups } from "./strategy.ts";
-
-/** A picture to compare the render with. */
-export interface Picture {
-  readonly camera: Camera;
-  /** [height, width, 4] straight-alpha sRGB. */
-  readonly rgba: Uint8Array;
-  /** [height, width] 0 = does not count; null = all count. */
-  readonly mask: Uint8Array | null;
-}
 
 /** What one comparison of a render with a picture gave. */
 export interface Comparison {

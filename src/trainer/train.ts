@@ -7,6 +7,7 @@ import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
+import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
 import { randomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
@@ -38,17 +39,12 @@ export interface TrainerFrame {
   readonly holdout: boolean;
 }
 
-/** Hides what moves with the camera, at any resolution; sampled to each frame's size. */
-export interface TrainerMask {
-  readonly width: number;
-  readonly height: number;
-  /** [height, width] 0 = hidden. */
-  readonly values: Uint8Array;
-}
-
 interface FrameState {
   frame: TrainerFrame;
+  /** The frame at half size while its first steps last. */
+  half: Picture | null;
   steps: number;
+  /** Of the last comparison at full size. */
   psnr: number | null;
 }
 
@@ -57,13 +53,16 @@ export type TrainerPhase = "waiting" | "training" | "finishing" | "done";
 /** What one step did. */
 export interface StepReport {
   readonly index: number;
-  readonly psnr: number;
+  /** Of the frame at full size, dB; null while it is trained at half size. */
+  readonly psnr: number | null;
   /** This was the frame's first step. */
   readonly first: boolean;
 }
 
 /** A frame that has had this many steps has little left to give: live training rests until something arrives. */
 const REST_AFTER_STEPS = 300;
+/** A frame's first steps are made at half size (on-the-fly-nvs does the same for 5). */
+const HALF_STEPS = 6;
 /** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
 const SEED_SHARE = 0.5;
 const SEED_FRAMES = 20;
@@ -123,9 +122,10 @@ export class Trainer {
   }
 
   addFrame(frame: TrainerFrame): void {
-    const state: FrameState = { frame, steps: 0, psnr: null };
+    const state: FrameState = { frame, half: null, steps: 0, psnr: null };
     this.#frames.set(frame.index, state);
     if (frame.holdout) return;
+    state.half = halvePicture(frame);
     this.#trainable.push(state);
     this.#unseeded.push(state);
     this.#measure();
@@ -135,6 +135,7 @@ export class Trainer {
     const state = this.#frames.get(index);
     if (state === undefined) return;
     state.frame = { ...state.frame, camera };
+    if (state.half !== null) state.half = halvePicture(state.frame);
     this.#measure();
   }
 
@@ -197,14 +198,16 @@ export class Trainer {
       gaussians: engine.count,
     });
     scalars[SCALAR.seed] = this.#settings.seed;
-    this.#draw(state.frame.camera, this.#background(true));
-    const { psnr } = engine.lossGradient(this.#picture(state.frame));
+    const picture = state.half ?? state.frame;
+    this.#draw(picture.camera, this.#background(true));
+    const { psnr } = engine.lossGradient(maskPicture(picture, this.#sceneMask));
     engine.backwardAndUpdate();
     this.#step++;
     state.steps++;
-    state.psnr = psnr;
+    if (state.half === null) state.psnr = psnr;
+    if (state.steps >= HALF_STEPS) state.half = null;
     if (finished < SETTLE_AT) this.#refine();
-    return { index: state.frame.index, psnr, first: state.steps === 1 };
+    return { index: state.frame.index, psnr: state.psnr, first: state.steps === 1 };
   }
 
   /** Compare a frame with its render, without training on it. Null when the frame is unknown. */
@@ -212,7 +215,7 @@ export class Trainer {
     const state = this.#frames.get(index);
     if (state === undefined) return null;
     this.#draw(state.frame.camera, this.#background(false));
-    const comparison = this.engine.compare(this.#picture(state.frame));
+    const comparison = this.engine.compare(maskPicture(state.frame, this.#sceneMask));
     state.psnr = comparison.psnr;
     return comparison;
   }
@@ -272,7 +275,7 @@ export class Trainer {
     const planned = SEED_SHARE * maxGaussians;
     const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
     // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-    const isEarly = this.#trainable.length <= SEED_FRAMES || this.engine.count === 0;
+    const isEarly = this.engine.count < planned;
     const clouds = waiting.map(({ frame }) => {
       const unseen = this.#unseenPixels(frame);
       const wanted = Math.round(isEarly ? each : each * unseen.share);
@@ -313,28 +316,4 @@ export class Trainer {
     if (this.#settings.background === "black" || !training) return [0, 0, 0];
     return [this.#random(), this.#random(), this.#random()];
   }
-
-  #picture(frame: TrainerFrame): { camera: Camera; rgba: Uint8Array; mask: Uint8Array | null } {
-    return { camera: frame.camera, rgba: frame.rgba, mask: combineMasks(frame, this.#sceneMask) };
-  }
-}
-
-function hasCutout(rgba: Uint8Array): boolean {
-  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] < 128) return true;
-  return false;
-}
-
-/** A frame's own mask and the scene's, sampled to the frame's size; null when neither hides anything. */
-function combineMasks(frame: TrainerFrame, scene: TrainerMask | null): Uint8Array | null {
-  if (scene === null) return frame.mask;
-  const { width, height } = frame.camera;
-  const combined = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const sceneRow = Math.floor(((y + 0.5) * scene.height) / height) * scene.width;
-    for (let x = 0; x < width; x++) {
-      const shown = scene.values[sceneRow + Math.floor(((x + 0.5) * scene.width) / width)];
-      combined[y * width + x] = frame.mask === null ? shown : Math.min(shown, frame.mask[y * width + x]);
-    }
-  }
-  return combined;
 }

@@ -16,7 +16,8 @@ export async function openProgressLine(
   stream: NodeJS.WriteStream = process.stderr,
   intervalMs = PLAIN_INTERVAL_MS,
 ): Promise<ProgressLine> {
-  return stream.isTTY ? spinnerLine(stream) : plainLine(stream, intervalMs);
+  // A terminal that does not know its width (0) would send the spinner into an endless loop.
+  return stream.isTTY && stream.columns > 0 ? spinnerLine(stream) : plainLine(stream, intervalMs);
 }
 
 /** A progress line that shows nothing but what must stay. */

@@ -4,11 +4,11 @@ import { expect, test } from "vitest";
 import { hiddenProgressLine, openProgressLine } from "../../src/tui/progress-line.ts";
 
 /** A stream that says it is a terminal, or not. */
-function stream(isTTY: boolean) {
+function stream(isTTY: boolean, columns = 80) {
   const pipe = new PassThrough();
   const output = Object.assign(pipe, {
     isTTY,
-    columns: 80,
+    columns,
     cursorTo: (x: number) => cursorTo(pipe, x),
     clearLine: (dir: Direction) => clearLine(pipe, dir),
     moveCursor: (dx: number, dy: number) => moveCursor(pipe, dx, dy),
@@ -41,6 +41,15 @@ test("on a terminal the line moves and what is said stays above it", async () =>
 test("a hidden line shows only what must stay", () => {
   const { output, text } = stream(false);
   const line = hiddenProgressLine(output);
+  line.update("1 sent");
+  line.say("warning: something");
+  line.end();
+  expect(text()).toBe("warning: something\n");
+});
+
+test("a terminal of no width is written to as a pipe is", async () => {
+  const { output, text } = stream(true, 0);
+  const line = await openProgressLine(output);
   line.update("1 sent");
   line.say("warning: something");
   line.end();
