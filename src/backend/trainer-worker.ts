@@ -51,14 +51,20 @@ async function run(): Promise<void> {
   const memory = allocateMemory(capacity);
   const control = new Int32Array(memory.buffer, 0, CONTROL_WORDS);
   const helpers = settings.threads - 1;
+  let helperError: Error | null = null;
   for (let i = 0; i < helpers; i++) {
-    // A helper that dies marks the stage as failed itself (see pool.ts); the listener keeps Node from exiting.
+    // A helper that dies later marks the stage as failed itself (see pool.ts).
     new Worker(new URL("./pool-worker.js", import.meta.url), { workerData: { memory } }).on(
       "error",
-      () => {},
+      (error) => {
+        helperError = error;
+      },
     );
   }
-  while (readyHelpers(control) < helpers) await sleep(5);
+  while (readyHelpers(control) < helpers) {
+    if (helperError !== null) throw helperError;
+    await sleep(5);
+  }
   const engine = new Engine(memory, capacity, helpers);
   try {
     send({ type: "ready" });

@@ -184,7 +184,11 @@ export class Trainer {
     if (phase === "done" || phase === "waiting") return null;
     this.#seedWaiting();
     const { engine } = this;
-    if (engine.count === 0) return null;
+    if (engine.count === 0) {
+      // Every frame is transparent: there is nothing to finish.
+      this.#done = this.#finish !== null;
+      return null;
+    }
     const state = this.#trainable[nextFrame(this.#trainable, phase === "training", this.#random)];
     const { scalars } = engine.views;
     applySchedule(scalars, {

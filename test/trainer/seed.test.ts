@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SH_C0 } from "../../src/splat/sh.ts";
-import { addGaussians, frustumPoints, neighbourSpacing, type SeedPoints } from "../../src/trainer/seed.ts";
+import type { PointCloud } from "../../src/splat/ply-read.ts";
+import { addGaussians, frustumPoints, joinClouds, neighbourSpacing } from "../../src/trainer/seed.ts";
 import { between, lookAt, randomOf, soloEngine } from "./scenes.ts";
 
 function randomPoints(count: number, random: () => number): Float32Array {
@@ -31,7 +32,7 @@ describe("neighbourSpacing", () => {
 });
 
 describe("addGaussians", () => {
-  const points: SeedPoints = {
+  const points: PointCloud = {
     positions: Float32Array.of(0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1),
     colors: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5, 0.5, 0.5),
   };
@@ -40,8 +41,9 @@ describe("addGaussians", () => {
     const engine = soloEngine({ gaussians: 10, shCount: 4 });
     engine.views.sh.fill(9);
     engine.views.meansMoment1.fill(9);
-    expect(addGaussians(engine, points)).toBe(4);
-    expect(addGaussians(engine, points)).toBe(4);
+    addGaussians(engine, points);
+    addGaussians(engine, points, 0.2);
+    expect(engine.count).toBe(8);
     const { means, quats, sh, opacities, logScales, shDegree } = engine.extract();
     expect(shDegree).toBe(1);
     expect([...means.subarray(12)]).toEqual([...points.positions]);
@@ -52,16 +54,30 @@ describe("addGaussians", () => {
     expect(1 / (1 + Math.exp(-opacities[5]))).toBeCloseTo(0.1, 6);
     // The origin's neighbours are all 1 away.
     expect(Math.exp(logScales[0])).toBeCloseTo(0.5, 6);
+    expect(Math.exp(logScales[12])).toBeCloseTo(0.1, 6);
     expect(engine.views.meansMoment1.subarray(0, 24).every((value) => value === 0)).toBe(true);
   });
 
-  it("adds no more than fit", () => {
+  it("adds nothing for no points", () => {
     const engine = soloEngine({ gaussians: 6 });
-    expect(addGaussians(engine, points)).toBe(4);
-    expect(addGaussians(engine, points)).toBe(2);
-    expect(addGaussians(engine, points)).toBe(0);
-    expect(engine.count).toBe(6);
+    addGaussians(engine, { positions: new Float32Array(0), colors: new Float32Array(0) });
+    expect(engine.count).toBe(0);
   });
+});
+
+it("joinClouds keeps order and the first points when there are too many", () => {
+  const cloud = (from: number): PointCloud => ({
+    positions: Float32Array.of(from, 0, 0, from + 1, 0, 0),
+    colors: Float32Array.of(from / 8, 0, 0, (from + 1) / 8, 0, 0),
+  });
+  const clouds = [cloud(0), cloud(2), cloud(4)];
+  const places = (max: number): number[] =>
+    [...joinClouds(clouds, max).positions].filter((_, i) => i % 3 === 0);
+  expect(places(100)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(places(3)).toEqual([0, 1, 2]);
+  expect(joinClouds(clouds, 3).colors[6]).toBe(0.25);
+  expect(places(0)).toEqual([]);
+  expect(places(-5)).toEqual([]);
 });
 
 describe("frustumPoints", () => {
@@ -75,7 +91,7 @@ describe("frustumPoints", () => {
   const range = { near: 0.5, far: 4, box: null };
 
   /** Depth and pixel of each point. */
-  function projected({ positions }: SeedPoints): { x: number; y: number; depth: number }[] {
+  function projected({ positions }: PointCloud): { x: number; y: number; depth: number }[] {
     const { rotation: r, translation: t } = camera;
     return Array.from({ length: positions.length / 3 }, (_, i) => {
       const p = positions.subarray(i * 3, i * 3 + 3);
@@ -104,13 +120,16 @@ describe("frustumPoints", () => {
     expect(places.filter(({ depth }) => depth < middle).length / 2000).toBeCloseTo(0.5, 1);
   });
 
-  it("avoid transparent pixels and those already explained", () => {
+  it("avoid transparent pixels altogether and those already explained mostly", () => {
     const cut = rgba.slice();
     for (let p = 0; p < pixels; p++) if (p % 40 < 20) cut[p * 4 + 3] = 0;
-    const unseen = Float32Array.from({ length: pixels }, (_, p) => (p < pixels / 2 ? 1 : 0));
+    const unseen = Float32Array.from({ length: pixels }, (_, p) => (p < pixels / 2 ? 1 : 0.01));
     const places = projected(frustumPoints({ camera, rgba: cut, unseen }, 300, range, randomOf(63)));
     expect(places.length).toBe(300);
-    expect(places.every(({ x, y }) => x > 19.99 && y < 15.01)).toBe(true);
+    expect(places.every(({ x }) => x > 19.99)).toBe(true);
+    const upper = places.filter(({ y }) => y < 15.01).length / 300;
+    expect(upper).toBeGreaterThan(0.75);
+    expect(upper).toBeLessThan(0.95);
   });
 
   it("lie inside the box", () => {
@@ -132,9 +151,10 @@ describe("frustumPoints", () => {
     expect(places.every(({ depth }) => depth > 0.02)).toBe(true);
   });
 
-  it("are none when nothing is open or the box is out of view, and it ends", () => {
-    const unseen = new Float32Array(pixels);
-    expect(frustumPoints({ camera, rgba, unseen }, 100, range, randomOf(66)).positions.length).toBe(0);
+  it("are none when all is transparent or the box is out of view, and it ends", () => {
+    const clear = new Uint8Array(pixels * 4);
+    const none = frustumPoints({ camera, rgba: clear, unseen: null }, 100, range, randomOf(66));
+    expect(none.positions.length).toBe(0);
     const box = { min: [3, -1, 0], max: [4, 1, 1] };
     const behind = frustumPoints({ camera, rgba, unseen: null }, 100, { ...range, box }, randomOf(67));
     expect(behind.positions.length).toBe(0);
