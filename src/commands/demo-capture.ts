@@ -37,7 +37,7 @@ export const DEMO_SCENE: ScenePatch = {
   holdout_every: 8,
   background: "black",
   // Far more than a minute grows: the first Gaussians are placed as a share of it.
-  max_gaussians: 100_000,
+  max_gaussians: 50_000,
   sh_degree: 1,
 };
 
