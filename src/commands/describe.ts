@@ -14,7 +14,7 @@ export function describeStatus(status: Status): string {
     ["gaussians", `${count(status.gaussian_count)} (version ${status.version})`],
     ["steps", `${count(status.step)}, ${status.steps_per_second.toFixed(1)} a second`],
     ["psnr", psnr.filter((part) => part !== "").join(", ")],
-    ["latency", `accepted ${millis(latency.accepted.p50)}, trained ${millis(latency.trained.p50)} (median)`],
+    ["latency", `accepted ${latencyOf(latency.accepted.p50)}, trained ${latencyOf(latency.trained.p50)} (median)`],
     ["chunks", `${count(status.chunks_uploaded)} written`],
     ["joints", status.joints_age_s === null ? "none received" : `${status.joints_age_s.toFixed(1)} s old`],
     ["engine", `${engine.name} on ${engine.device}, ${engine.threads} threads`],
@@ -69,6 +69,10 @@ function decibels(psnr: number | null): string {
   return psnr === null ? "–" : `${psnr.toFixed(1)} dB`;
 }
 
-function millis(latencyMs: number | null): string {
-  return latencyMs === null ? "–" : `${Math.round(latencyMs)} ms`;
+/** Pictures taken long before they were sent have latencies of hours. */
+function latencyOf(latencyMs: number | null): string {
+  if (latencyMs === null) return "–";
+  if (latencyMs < 10_000) return `${Math.round(latencyMs)} ms`;
+  const minutes = latencyMs / 60_000;
+  return minutes < 2 ? `${Math.round(latencyMs / 1000)} s` : `${Math.round(minutes)} min`;
 }
