@@ -46,7 +46,7 @@ async function trainedWith(threads: number) {
     bounds: { min: [-0.7, -0.7, 0], max: [0.7, 0.7, 0.4] },
   });
   for (const frame of drawnFrames(20)) trainer.addFrame(frame);
-  const reports = Array.from({ length: 120 }, () => trainer.advance());
+  const reports = Array.from({ length: 50 }, () => trainer.advance());
   // The memory moves while helpers hold views of it.
   trainer.setSettings({ maxGaussians: 900, shDegree: 3 });
   for (let i = 0; i < 20; i++) reports.push(trainer.advance());
