@@ -64,7 +64,7 @@ function addCaptureRoutes(app: Hono, { scene, stopAnswerMs = STOP_ANSWER_MS }: A
     const { finish_seconds } = await readJson(context.req.raw, stopRequestSchema);
     const { session } = scene;
     const answered = new AbortController();
-    const waiting = AbortSignal.any([answered.signal, scene.closing]);
+    const waiting = AbortSignal.any([answered.signal, session.closing]);
     const timeUp = sleep(stopAnswerMs, waiting).catch(() => undefined);
     await Promise.race([session.stop(finish_seconds), timeUp]).finally(() => answered.abort());
     const complete = session.state === "complete";

@@ -82,7 +82,8 @@ export class ChunkSchedule {
     const { frames, writer, chunkEvery, step } = this.#deps;
     const index = writer.lastFrame + chunkEvery();
     const frame = frames.get(index);
-    if (frame === undefined) return null;
+    // A frame may be missing (it was damaged at a restart): those after it show that its turn has come.
+    if (frame === undefined) return index < frames.lastIndex ? index : null;
     // What is never trained on counts once any step was made after it came.
     const counts = isTrained(frame) ? frame.stepped : step() > frame.acceptedAtStep;
     return counts ? index : null;

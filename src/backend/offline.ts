@@ -87,8 +87,7 @@ export async function trainOffline(options: OfflineOptions): Promise<OfflineResu
     const stop = (): void => training.finish({ steps: 0 });
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted === true) stop();
-    const { gaussians, step } = await end;
-    const endedAtS = Date.now() / 1000;
+    const { gaussians, step, endedAtS } = await end;
     const scores = await training.score([...holdouts.keys()]);
     await compare(training, holdouts, options);
     return {

@@ -48,7 +48,6 @@ export class Scene {
   #session: Session | null = null;
   #store: SessionStore | null = null;
   #closed: Promise<void> | null = null;
-  readonly #closing = new AbortController();
 
   private constructor(options: SceneOptions, unlock: () => Promise<void>) {
     this.#options = options;
@@ -69,14 +68,9 @@ export class Scene {
     }
   }
 
-  /** Aborted when the scene closes: requests that wait for something end then. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
-  }
-
   /** The session that requests are for. Throws `unavailable` while there is none. */
   get session(): Session {
-    if (this.#session !== null && !this.closing.aborted) return this.#session;
+    if (this.#session !== null && this.#closed === null) return this.#session;
     throw refuse("unavailable", "the backend is starting or shutting down", { retryAfterS: 1 });
   }
 
@@ -109,7 +103,6 @@ export class Scene {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort();
     this.live.close();
     await this.#changes(async () => {
       try {

@@ -92,7 +92,7 @@ export class Session {
     this.#ending = this.#createEnding(saved);
   }
 
-  /** Aborted when the session ends. */
+  /** Aborted when the session ends: whoever waits for something of it need not any more. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }

@@ -4,7 +4,7 @@
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { messageOf } from "../errors.ts";
-import { sleep } from "../time.ts";
+import { nowS, sleep } from "../time.ts";
 import { Engine } from "../trainer/engine.ts";
 import { allocateMemory, type Capacity } from "../trainer/memory.ts";
 import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
@@ -16,6 +16,8 @@ const PROGRESS_MS = 250;
 const SNAPSHOT_MS = 1000;
 /** A held-out frame is scored this often while training, in turn. */
 const HOLDOUT_MS = 2000;
+/** Scoring at the end of a live capture may take so long, seconds. */
+const LAST_SCORES_S = 3;
 /** First guesses; both grow when needed. */
 const FIRST_PIXELS = 1 << 16;
 const FIRST_PAIRS = 1 << 18;
@@ -142,13 +144,16 @@ function emitSnapshot(trainer: Trainer): void {
   emit({ type: "snapshot", step, gaussians }, buffersOf(gaussians));
 }
 
-/** The end: every held-out frame scored, one last snapshot, then `finished`. */
+/** The end: held-out frames scored once more, as far as a few seconds go, then `finished`. */
 function emitFinished(trainer: Trainer): void {
-  for (const index of trainer.engine.count > 0 ? trainer.holdouts() : []) trainer.score(index);
+  const endedAtS = nowS();
+  for (const index of settings.live ? trainer.holdouts() : []) {
+    if (nowS() - endedAtS > LAST_SCORES_S) break;
+    trainer.score(index);
+  }
   createReporter(trainer).flush();
-  if (trainer.engine.count > 0) emitSnapshot(trainer);
   const { gaussians, step } = takeSnapshot(trainer);
-  emit({ type: "finished", step, gaussians }, buffersOf(gaussians));
+  emit({ type: "finished", step, gaussians, endedAtS }, buffersOf(gaussians));
 }
 
 function buffersOf(gaussians: ReturnType<Engine["extract"]>): ArrayBuffer[] {

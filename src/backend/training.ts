@@ -53,7 +53,13 @@ export type TrainingEvent =
   /** The scene as it is now, for the latest-value slot; every 0.5…2 s while steps are made. */
   | { readonly type: "snapshot"; readonly step: number; readonly gaussians: Gaussians }
   /** `finish` has run to its end; a last snapshot went before. */
-  | { readonly type: "finished"; readonly step: number; readonly gaussians: Gaussians }
+  | {
+      readonly type: "finished";
+      readonly step: number;
+      readonly gaussians: Gaussians;
+      /** When the last step ended, Unix seconds; scoring came after. */
+      readonly endedAtS: number;
+    }
   | { readonly type: "failed"; readonly message: string };
 
 /** Handle on a running trainer. Calls are ordered; none blocks. */

@@ -1,14 +1,7 @@
 /** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
 import { InvalidArgumentError, type Command } from "commander";
-import {
-  interruptSignal,
-  nonNegativeNumber,
-  openClient,
-  positiveInteger,
-  printResult,
-  withBackend,
-  type BackendFlags,
-} from "./common.ts";
+import { nonNegativeNumber, openClient, positiveInteger, withBackend, type BackendFlags } from "./flags.ts";
+import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
 import { EXIT_CODES } from "../errors.ts";
 

@@ -14,7 +14,7 @@ import { sleep } from "../time.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
 import { count } from "./describe.ts";
 
-/** The demo's lens. */
+/** The demo's lens: as many pixels as two cores get through often enough in a minute. */
 export const DEMO_INTRINSICS = wristIntrinsics(200, 150);
 
 /** What the demo's backend is told before the first frame. */
@@ -36,7 +36,8 @@ export const DEMO_SCENE: ScenePatch = {
   bounds: TABLETOP_BOUNDS,
   holdout_every: 8,
   background: "black",
-  max_gaussians: 20_000,
+  // Far more than a minute grows: the first Gaussians are placed as a share of it.
+  max_gaussians: 50_000,
   sh_degree: 1,
 };
 

@@ -1,8 +1,9 @@
 /** `splatctl demo`: the whole way from a simulated arm to a splat, on this machine alone. */
 import type { Command } from "commander";
 import { createLog } from "../log.ts";
-import { interruptSignal, logFor, nonNegativeNumber, positiveInteger, printResult } from "./common.ts";
-import type { BackendFlags } from "./common.ts";
+import { logFor, nonNegativeNumber, positiveInteger } from "./flags.ts";
+import { interruptSignal, printResult } from "./terminal.ts";
+import type { BackendFlags } from "./flags.ts";
 
 interface DemoFlags extends BackendFlags {
   readonly output: string;

@@ -7,7 +7,8 @@ import type { Client, SplatScene } from "../api/client.ts";
 import { checked, saveSplat, type SplatFormat } from "../api/download.ts";
 import { SplatError } from "../errors.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
-import { interruptSignal, type BackendFlags } from "./common.ts";
+import { type BackendFlags } from "./flags.ts";
+import { interruptSignal } from "./terminal.ts";
 import { bytes } from "./describe.ts";
 
 /** What to pull, and where to. */

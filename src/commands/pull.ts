@@ -1,6 +1,7 @@
 /** `splatctl pull`: the scene as it is now, into a file. */
 import { Option, type Command } from "commander";
-import { openClient, positiveInteger, printResult, withBackend } from "./common.ts";
+import { openClient, positiveInteger, withBackend } from "./flags.ts";
+import { printResult } from "./terminal.ts";
 import type { PullOptions } from "./pull-scene.ts";
 
 /** Add the command. */

@@ -1,6 +1,7 @@
 /** `splatctl reset`: begin a new capture. */
 import type { Command } from "commander";
-import { interruptSignal, openClient, withBackend, type BackendFlags } from "./common.ts";
+import { openClient, withBackend, type BackendFlags } from "./flags.ts";
+import { interruptSignal } from "./terminal.ts";
 
 interface ResetFlags extends BackendFlags {
   readonly yes?: boolean;

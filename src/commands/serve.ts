@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { DEFAULT_PORT, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { interruptSignal, logFor, positiveInteger, type BackendFlags } from "./common.ts";
+import { logFor, positiveInteger, type BackendFlags } from "./flags.ts";
+import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
 
 const SHOW_EVERY_MS = 1000;

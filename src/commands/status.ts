@@ -1,6 +1,7 @@
 /** `splatctl status`: one look at the scene. */
 import type { Command } from "commander";
-import { interruptSignal, openClient, printResult, withBackend, type BackendFlags } from "./common.ts";
+import { openClient, withBackend, type BackendFlags } from "./flags.ts";
+import { interruptSignal, printResult } from "./terminal.ts";
 
 /** Add the command. */
 export function registerStatus(program: Command): void {

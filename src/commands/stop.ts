@@ -1,13 +1,7 @@
 /** `splatctl stop`: end the capture and wait for the finished scene. */
 import type { Command } from "commander";
-import {
-  interruptSignal,
-  nonNegativeNumber,
-  openClient,
-  printResult,
-  withBackend,
-  type BackendFlags,
-} from "./common.ts";
+import { nonNegativeNumber, openClient, withBackend, type BackendFlags } from "./flags.ts";
+import { interruptSignal, printResult } from "./terminal.ts";
 
 interface StopFlags extends BackendFlags {
   readonly finishSeconds?: number;

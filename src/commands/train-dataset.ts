@@ -14,7 +14,7 @@ import { decodePoints } from "../splat/ply-read.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { finiteGaussians } from "../splat/select.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
-import { interruptSignal } from "./common.ts";
+import { interruptSignal } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
 /** What was made, as `--json` prints it. Scores are null without `--eval`. */

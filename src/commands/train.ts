@@ -1,6 +1,7 @@
 /** `splatctl train`: train a posed data set here and now, without a backend. */
 import { Option, type Command } from "commander";
-import { logFor, nonNegativeNumber, positiveInteger, printResult, type BackendFlags } from "./common.ts";
+import { logFor, nonNegativeNumber, positiveInteger, type BackendFlags } from "./flags.ts";
+import { printResult } from "./terminal.ts";
 
 export interface TrainFlags extends BackendFlags {
   readonly output: string;

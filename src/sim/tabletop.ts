@@ -14,8 +14,8 @@ export interface Tabletop {
 /** Middle of the objects, where the simulated arm looks. */
 export const OBJECTS_CENTER_M: Vector3 = [0.27, 0, 0.03];
 
-/** Box that holds the objects and the part of the table the camera sees. */
-export const TABLETOP_BOUNDS = { min_m: [-0.05, -0.4, -0.04], max_m: [0.65, 0.4, 0.16] };
+/** Box that holds the table's top and the objects, closely: a ray through it is on their surface soon. */
+export const TABLETOP_BOUNDS = { min_m: [-0.05, -0.4, -0.01], max_m: [0.65, 0.4, 0.1] };
 
 const STONES: readonly Rgb[] = [
   [0.5, 0.42, 0.3],

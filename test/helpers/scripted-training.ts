@@ -164,6 +164,6 @@ class InMemoryTraining implements ScriptedTraining {
   #end(): void {
     this.#phase = "done";
     const gaussians = this.#gaussians ?? allocateGaussians(0, this.settings.shDegree);
-    this.#onEvent({ type: "finished", step: this.step, gaussians });
+    this.#onEvent({ type: "finished", step: this.step, gaussians, endedAtS: Date.now() / 1000 });
   }
 }

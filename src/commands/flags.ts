@@ -1,8 +1,7 @@
-/** What the commands that talk to a backend share: flags, the client, the line that says which backend it is. */
+/** Flags that commands share, and the client that they lead to. */
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client } from "../api/client.ts";
 import { resolveConfig, type Origin } from "../config.ts";
-import { SplatError } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 
 /** Flags of every command that talks to a backend, the program's own included. */
@@ -36,20 +35,6 @@ export async function openClient(flags: BackendFlags): Promise<{ client: Client;
   log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
   const { createClient } = await import("../api/client.ts");
   return { client: createClient({ url: config.url, token: config.token }), log };
-}
-
-/** A signal that aborts with `interrupted` at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  const interrupt = (): void => controller.abort(new SplatError("interrupted", "interrupted"));
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
-  return controller.signal;
-}
-
-/** Print one result on stdout: the object for scripts, the text for people. */
-export function printResult(flags: BackendFlags, value: object, text: string): void {
-  process.stdout.write(`${flags.json === true ? JSON.stringify(value) : text}\n`);
 }
 
 /** Parse the value of a flag that counts something. */

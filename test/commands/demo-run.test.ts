@@ -1,0 +1,55 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { DEMO_INTRINSICS } from "../../src/commands/demo-capture.ts";
+import { runDemo, type DemoPlan } from "../../src/commands/demo-run.ts";
+import { SplatError } from "../../src/errors.ts";
+import { silentLog } from "../../src/log.ts";
+import { decodePly } from "../../src/splat/ply-read.ts";
+
+let outputDir = "";
+let shown: string[] = [];
+
+beforeEach(async () => {
+  outputDir = await mkdtemp(join(tmpdir(), "splatctl-test-"));
+  shown = [];
+});
+afterEach(async () => {
+  await rm(outputDir, { recursive: true });
+});
+
+function plan(onUpdate = (_text: string): void => undefined): DemoPlan {
+  const progress = {
+    update: (text: string): void => {
+      shown.push(text);
+      onUpdate(text);
+    },
+    say: (line: string): void => void shown.push(line),
+    end: (): void => undefined,
+  };
+  return { outputDir, frames: 8, seconds: 2, progress, log: silentLog };
+}
+
+test("a short demo ends with a scene, a picture and a score", async () => {
+  const result = await runDemo(plan(), new AbortController().signal);
+  const gaussians = decodePly(await readFile(join(outputDir, "scene.ply")));
+  expect(gaussians.count).toBe(result.gaussians);
+  expect(result.frames).toBe(8);
+  expect(result.steps).toBeGreaterThan(0);
+  // One view in eight is held out; grey noise would score about 10 dB.
+  expect(result.psnr).toBeGreaterThan(11);
+  const { width, height } = DEMO_INTRINSICS;
+  expect(await sharp(result.preview).metadata()).toMatchObject({ width: 2 * width, height });
+  expect(shown.filter((line) => line.startsWith("warning"))).toEqual([]);
+});
+
+test("an interrupted demo ends at once and leaves no scene", async () => {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new SplatError("interrupted", "interrupted"));
+  await expect(runDemo({ ...plan(interrupt), seconds: 600 }, abort.signal)).rejects.toMatchObject({
+    code: "interrupted",
+  });
+  expect(await readdir(outputDir)).toEqual([]);
+});
