@@ -18,19 +18,22 @@ export async function startTraining(
   const worker = new Worker(WORKER, { workerData: settings, name: "trainer" });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let nextId = 1;
-  let closed = false;
+  /** Why nothing can be asked any more; the first reason counts. */
+  let ended: string | null = null;
   const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   const fail = (message: string): void => {
-    const error = new SplatError("internal", `the trainer stopped: ${message}`);
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
-    if (!closed) onEvent({ type: "failed", message });
+    if (ended !== null) return;
+    ended = message;
+    onEvent({ type: "failed", message });
   };
+  const stopped = (): SplatError => new SplatError("internal", `the trainer stopped: ${ended}`);
   await new Promise<void>((resolve, reject) => {
     worker.on("message", (message: TrainerMessage) => {
       if (message.type === "ready") resolve();
-      else if (message.type === "event") {
-        if (message.event.type === "failed") reject(new SplatError("internal", message.event.message));
+      else if (message.type === "event" && message.event.type === "failed") {
+        reject(new SplatError("internal", message.event.message));
+        fail(message.event.message);
+      } else if (message.type === "event") {
         onEvent(message.event);
       } else {
         waiting.get(message.id)?.resolve(message.value);
@@ -42,7 +45,9 @@ export async function startTraining(
       fail(error instanceof Error ? error.message : String(error));
     });
     worker.on("exit", () => {
-      if (!closed) fail("its thread ended");
+      fail("its thread ended");
+      for (const { reject: refuse } of waiting.values()) refuse(stopped());
+      waiting.clear();
     });
   });
 
@@ -52,8 +57,8 @@ export async function startTraining(
     build: (id: number) => TrainerRequest,
   ): Promise<TrainerAnswers[Kind]> {
     return new Promise((resolve, reject) => {
-      if (closed) {
-        reject(new SplatError("internal", "the trainer is closed"));
+      if (ended !== null) {
+        reject(stopped());
         return;
       }
       const id = nextId++;
@@ -74,7 +79,7 @@ export async function startTraining(
     score: async (indices) => [...(await ask<"score">((id) => ({ type: "score", id, indices })))],
     render: (camera) => ask<"render">((id) => ({ type: "render", id, camera })),
     close: async () => {
-      closed = true;
+      ended ??= "it was closed";
       tell({ type: "close" });
       await exited;
     },

@@ -30,5 +30,6 @@ if (name === undefined) {
 }
 
 function format(value) {
-  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : String(value);
+  if (typeof value !== "number" || Number.isInteger(value)) return String(value);
+  return Math.abs(value) < 0.01 ? value.toExponential(2) : value.toFixed(2);
 }

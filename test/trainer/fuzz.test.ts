@@ -6,7 +6,8 @@ import { SPLAT_STRIDE } from "../../src/trainer/memory.ts";
 import { SCALAR } from "../../src/trainer/scalars.ts";
 import { applySchedule } from "../../src/trainer/schedule.ts";
 import { parameterGroups } from "../../src/trainer/strategy.ts";
-import { addBlob, between, lookAt, plainCamera, randomOf, soloEngine, type Blob } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { addBlob, between, lookAt, plainCamera, soloEngine, type Blob } from "./scenes.ts";
 
 const HEALTHY = 60;
 const STEPS = 30;
@@ -87,7 +88,7 @@ const BROKEN: Record<string, (random: () => number) => Blob> = {
 
 describe("Gaussians that are", () => {
   it.each(Object.keys(BROKEN))("%s", (name) => {
-    const random = randomOf(31);
+    const random = randomStream(31);
     const engine = healthyEngine(random);
     for (let i = 0; i < 30; i++) {
       // In view unless the case says otherwise.
@@ -98,7 +99,7 @@ describe("Gaussians that are", () => {
   });
 
   it("all broken at once, with broken coefficients of every degree", () => {
-    const random = randomOf(32);
+    const random = randomStream(32);
     const engine = healthyEngine(random);
     for (const blob of Object.values(BROKEN)) for (let i = 0; i < 5; i++) addBlob(engine, blob(random));
     const odd = [NaN, Infinity, -Infinity, 1e38, -1e38];
@@ -110,7 +111,7 @@ describe("Gaussians that are", () => {
   });
 
   it("around the camera, and touching it", () => {
-    const random = randomOf(33);
+    const random = randomStream(33);
     const engine = healthyEngine(random);
     const [camera] = ring;
     const eye = [1, 0, 0.4];
@@ -124,7 +125,7 @@ describe("Gaussians that are", () => {
 });
 
 it("keeps every splat a proper ellipse after rounding, however long the needle", () => {
-  const random = randomOf(38);
+  const random = randomStream(38);
   const engine = soloEngine({ gaussians: 3000, shCount: 1 });
   for (let i = 0; i < 3000; i++) {
     addBlob(engine, {
@@ -164,7 +165,7 @@ describe("images of odd sizes", () => {
     [16, 16],
     [17, 33],
   ])("%i × %i", (width, height) => {
-    const random = randomOf(34);
+    const random = randomStream(34);
     const engine = soloEngine({ gaussians: 400, pixels: 1, pairs: 1 });
     for (let i = 0; i < HEALTHY; i++) {
       const mean = [between(random, -0.6, 0.6), between(random, -0.6, 0.6), between(random, 0.8, 1.2)];
@@ -174,7 +175,7 @@ describe("images of odd sizes", () => {
   });
 
   it("a large one after a small one, and back", () => {
-    const random = randomOf(35);
+    const random = randomStream(35);
     const engine = soloEngine({ gaussians: 400, pixels: 1, pairs: 1 });
     for (let i = 0; i < HEALTHY; i++) {
       addBlob(engine, { mean: [between(random, -0.6, 0.6), between(random, -0.6, 0.6), 1], logScale: -3 });
@@ -184,7 +185,7 @@ describe("images of odd sizes", () => {
 });
 
 it("renders the same small image before and after a large one", () => {
-  const engine = healthyEngine(randomOf(36));
+  const engine = healthyEngine(randomStream(36));
   engine.render(ring[0], [0.1, 0.2, 0.3]);
   const size = 4 * ring[0].width * ring[0].height;
   const before = engine.views.image.slice(0, size);
@@ -194,7 +195,7 @@ it("renders the same small image before and after a large one", () => {
 });
 
 it("a camera of NaN shows the background", () => {
-  const engine = healthyEngine(randomOf(37));
+  const engine = healthyEngine(randomStream(37));
   engine.render({ ...ring[0], translation: [NaN, 0, 0] }, [0.25, 0.5, 0.75]);
   const pixels = ring[0].width * ring[0].height;
   expect(engine.views.image.subarray(0, pixels).every((value) => value === 1)).toBe(true);

@@ -8,13 +8,13 @@ import { projectBackward } from "../../src/trainer/projection-backward.ts";
 import { project } from "../../src/trainer/projection.ts";
 import { reduceGradients } from "../../src/trainer/rasterize.ts";
 import { SCALAR } from "../../src/trainer/scalars.ts";
+import { randomStream } from "../../src/trainer/random.ts";
 import {
   addBlob,
   between,
   doubleViews,
   largestDifference,
   lookAt,
-  randomOf,
   renderViews,
   runStage,
   soloEngine,
@@ -64,11 +64,13 @@ function differences(
 /** Compare every gradient of `views`, already computed, with differences of `f`; relative to the group's largest. */
 function expectGradients(views: Views, count: number, tolerance: number, f: () => number): void {
   for (const name of GROUPS) {
-    const indices = Array.from({ length: count * WIDTHS[name] }, (_, i) => i);
-    const analytic = views[`${name}Gradient`].slice(0, indices.length);
+    // Of the coefficients of colour, every fifth.
+    const stride = name === "sh" ? 5 : 1;
+    const indices = Array.from({ length: Math.ceil((count * WIDTHS[name]) / stride) }, (_, i) => i * stride);
+    const analytic = indices.map((i) => views[`${name}Gradient`][i]);
     const numeric = differences(views, views[name], indices, f);
     const scale = Math.max(...numeric.map(Math.abs));
-    if (name !== "sh") expect(scale, name).toBeGreaterThan(0);
+    expect(scale, name).toBeGreaterThan(0);
     expect(largestDifference(analytic, numeric) / scale, name).toBeLessThan(tolerance);
   }
   const numeric = differences(views, views.scalars, CAMERA, f);
@@ -109,7 +111,7 @@ describe("projection alone", () => {
   /** Gaussians all over the view, some beyond 1.3 half-views (limits 0.72 and 0.57) but wide enough to be seen. */
   function scene(degree: number): Engine {
     const engine = soloEngine();
-    const random = randomOf(11 + degree);
+    const random = randomStream(11 + degree);
     for (let i = 0; i < 40; i++) {
       const z = between(random, 0.5, 2);
       const u = between(random, -0.95, 0.95);
@@ -131,7 +133,7 @@ describe("projection alone", () => {
     const engine = scene(degree);
     const { count } = engine;
     const views = doubleViews(engine.views);
-    const random = randomOf(5);
+    const random = randomStream(5);
     const weights = Array.from({ length: count * GRADIENT_STRIDE }, () => between(random, -1, 1));
     const functional = (): number => {
       project(views, 0, count);
@@ -192,7 +194,7 @@ function backward(views: Views, count: number): void {
 
 describe("the whole render", () => {
   it("agrees with differences of a random functional of the image", () => {
-    const random = randomOf(3);
+    const random = randomStream(3);
     const engine = wideScene(random);
     engine.render(camera, BACKGROUND);
     const views = doubleViews(engine.views);
@@ -211,7 +213,7 @@ describe("the whole render", () => {
   });
 
   it("gives the same from the engine itself, camera included, over more than one chunk", () => {
-    const random = randomOf(4);
+    const random = randomStream(4);
     const engine = wideScene(random);
     // Push the Gaussians over a chunk boundary with ones that are never seen.
     const { count } = engine;
@@ -257,7 +259,7 @@ function moveToEnd(engine: Engine, i: number): void {
 
 describe("a whole step", () => {
   it("carries the loss back to Gaussians and camera", () => {
-    const random = randomOf(8);
+    const random = randomStream(8);
     const engine = wideScene(random);
     engine.render(camera, BACKGROUND);
     // A target well below the render everywhere keeps |x − y| away from its kink.
@@ -290,7 +292,7 @@ describe("a whole step", () => {
 
 describe("spherical harmonics", () => {
   it("have the gradient that differences give, at every degree", () => {
-    const random = randomOf(1);
+    const random = randomStream(1);
     const gradient = new Float64Array(48);
     const above = new Float64Array(16);
     const below = new Float64Array(16);
@@ -312,10 +314,10 @@ describe("spherical harmonics", () => {
   });
 
   it("are orthonormal over the sphere", () => {
-    const random = randomOf(2);
+    const random = randomStream(2);
     const values = new Float64Array(16);
     const sums = new Float64Array(256);
-    const directions = 200_000;
+    const directions = 40_000;
     for (let i = 0; i < directions; i++) {
       // Archimedes: height and longitude uniform make the sphere uniform; the height is stratified.
       const z = (2 * (i + random())) / directions - 1;
@@ -327,7 +329,7 @@ describe("spherical harmonics", () => {
     for (let a = 0; a < 16; a++) {
       for (let b = 0; b < 16; b++) {
         const integral = (4 * Math.PI * sums[a * 16 + b]) / directions;
-        expect(Math.abs(integral - (a === b ? 1 : 0))).toBeLessThan(0.02);
+        expect(Math.abs(integral - (a === b ? 1 : 0))).toBeLessThan(0.04);
       }
     }
   });

@@ -1,7 +1,8 @@
 /** The loss and its gradient in the image against a plain reading of the definitions. */
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
-import { between, plainCamera, randomOf, soloEngine } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { between, plainCamera, soloEngine } from "./scenes.ts";
 
 const WIDTH = 23;
 const HEIGHT = 19;
@@ -66,7 +67,7 @@ const camera = plainCamera(WIDTH, HEIGHT, 20);
 
 /** A smooth picture with noise, a render off it by more than any difference step, and its alpha partly transparent. */
 function makeCase(masked: boolean): Case {
-  const random = randomOf(9);
+  const random = randomStream(9);
   const rgba = new Uint8Array(PIXELS * 4);
   for (let p = 0; p < PIXELS; p++) {
     const wave = 128 + 90 * Math.sin(p / 7) * Math.cos(p / WIDTH / 3);

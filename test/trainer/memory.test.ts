@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { allocateMemory, growMemory, sizeOf, viewsOf, type Capacity } from "../../src/trainer/memory.ts";
 import { parameterGroups } from "../../src/trainer/strategy.ts";
-import { between, largestDifference, plainCamera, randomOf, soloEngine } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
 describe("memory", () => {
   const capacity: Capacity = { gaussians: 37, shCount: 9, pixels: 131, pairs: 77 };
@@ -136,7 +137,7 @@ describe("an engine whose capacity changes", () => {
 
   it("renders the same after it has grown", () => {
     const engine = soloEngine({ gaussians: 40, pixels: 400, pairs: 10 });
-    const random = randomOf(71);
+    const random = randomStream(71);
     const { views } = engine;
     for (let i = 0; i < 40; i++) {
       views.means.set([between(random, -0.4, 0.4), between(random, -0.4, 0.4), 1], i * 3);

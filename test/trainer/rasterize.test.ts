@@ -4,7 +4,8 @@ import type { Engine } from "../../src/trainer/engine.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE } from "../../src/trainer/memory.ts";
 import { rasterizeTileBackward, reduceGradients } from "../../src/trainer/rasterize.ts";
 import { SCALAR } from "../../src/trainer/scalars.ts";
-import { addBlob, between, largestDifference, plainCamera, randomOf, soloEngine } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { addBlob, between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
 interface Splat {
   readonly mean: readonly [number, number];
@@ -69,7 +70,7 @@ const camera = plainCamera(WIDTH, HEIGHT, 45);
 
 function manySplats(): Engine {
   const engine = soloEngine();
-  const random = randomOf(21);
+  const random = randomStream(21);
   for (let i = 0; i < 240; i++) {
     const z = between(random, 0.5, 3);
     addBlob(engine, {
@@ -116,7 +117,7 @@ describe("many small splats on an image that is no multiple of a tile", () => {
   });
 
   it("has the gradient that walking back to front gives", () => {
-    const random = randomOf(22);
+    const random = randomStream(22);
     const upstream = Float32Array.from({ length: 3 * PIXELS }, () => between(random, -1, 1));
     const wanted = new Float64Array(engine.count * GRADIENT_STRIDE);
     // What rounding may add: the image, from which the walk front to back starts, is in single precision.

@@ -3,7 +3,6 @@ import type { Camera } from "../../src/trainer/camera.ts";
 import { countPairs, createBinning, fillPairs } from "../../src/trainer/binning.ts";
 import { Engine } from "../../src/trainer/engine.ts";
 import { allocateMemory, type Capacity, type Views } from "../../src/trainer/memory.ts";
-import { randomStream } from "../../src/trainer/random.ts";
 import { createStages, STAGE } from "../../src/trainer/stages.ts";
 import type { TrainerFrame } from "../../src/trainer/train.ts";
 
@@ -161,9 +160,6 @@ function colorAlong(eye: Vector, ray: Vector): readonly number[] {
   }
   return color;
 }
-
-/** Seeded numbers for a test. */
-export const randomOf = randomStream;
 
 function subtract(a: Vector, b: Vector): Vector {
   return [a[0] - b[0], a[1] - b[1], a[2] - b[2]];

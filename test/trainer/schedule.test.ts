@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SCALAR, SCALAR_COUNT } from "../../src/trainer/scalars.ts";
 import { applySchedule, nextFrame, shDegreeAt } from "../../src/trainer/schedule.ts";
-import { randomOf } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
 
 function rates(finished: number, changes: Partial<Parameters<typeof applySchedule>[1]> = {}): Float64Array {
   const scalars = new Float64Array(SCALAR_COUNT);
@@ -49,7 +49,7 @@ describe("applySchedule", () => {
 
 describe("nextFrame", () => {
   it("gives live training's newest frame about a fifth of the steps and evens out the rest", () => {
-    const random = randomOf(51);
+    const random = randomStream(51);
     const frames = Array.from({ length: 20 }, () => ({ steps: 0 }));
     const draws = 20_000;
     for (let i = 0; i < draws; i++) frames[nextFrame(frames, true, random)].steps++;
@@ -60,7 +60,7 @@ describe("nextFrame", () => {
   });
 
   it("favours what is behind while finishing", () => {
-    const random = randomOf(52);
+    const random = randomStream(52);
     const frames = Array.from({ length: 10 }, (_, i) => ({ steps: i < 5 ? 200 : 0 }));
     for (let i = 0; i < 4000; i++) frames[nextFrame(frames, false, random)].steps++;
     const totals = frames.map(({ steps }) => steps);
@@ -68,7 +68,7 @@ describe("nextFrame", () => {
   });
 
   it("copes with a single frame", () => {
-    const random = randomOf(53);
+    const random = randomStream(53);
     for (let i = 0; i < 20; i++) expect(nextFrame([{ steps: i }], i % 2 === 0, random)).toBe(0);
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { SH_C0 } from "../../src/splat/sh.ts";
 import type { PointCloud } from "../../src/splat/ply-read.ts";
 import { addGaussians, frustumPoints, joinClouds, neighbourSpacing } from "../../src/trainer/seed.ts";
-import { between, lookAt, randomOf, soloEngine } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { between, lookAt, soloEngine } from "./scenes.ts";
 
 function randomPoints(count: number, random: () => number): Float32Array {
   return Float32Array.from({ length: count * 3 }, () => between(random, -1, 1));
@@ -10,7 +11,7 @@ function randomPoints(count: number, random: () => number): Float32Array {
 
 describe("neighbourSpacing", () => {
   it("is the root mean square distance to the three nearest, as trying all pairs finds it", () => {
-    const points = randomPoints(150, randomOf(61));
+    const points = randomPoints(150, randomStream(61));
     const spacing = neighbourSpacing(points);
     for (let i = 0; i < 150; i++) {
       const squares = Array.from({ length: 150 }, (_, j) =>
@@ -107,7 +108,7 @@ describe("frustumPoints", () => {
   }
 
   it("lie in the pixels whose colour they have, between near and far, log-uniformly", () => {
-    const points = frustumPoints({ camera, rgba, unseen: null }, 2000, range, randomOf(62));
+    const points = frustumPoints({ camera, rgba, unseen: null }, 2000, range, randomStream(62));
     const places = projected(points);
     expect(places.length).toBe(2000);
     places.forEach(({ x, y, depth }, i) => {
@@ -124,7 +125,7 @@ describe("frustumPoints", () => {
     const cut = rgba.slice();
     for (let p = 0; p < pixels; p++) if (p % 40 < 20) cut[p * 4 + 3] = 0;
     const unseen = Float32Array.from({ length: pixels }, (_, p) => (p < pixels / 2 ? 1 : 0.01));
-    const places = projected(frustumPoints({ camera, rgba: cut, unseen }, 300, range, randomOf(63)));
+    const places = projected(frustumPoints({ camera, rgba: cut, unseen }, 300, range, randomStream(63)));
     expect(places.length).toBe(300);
     expect(places.every(({ x }) => x > 19.99)).toBe(true);
     const upper = places.filter(({ y }) => y < 15.01).length / 300;
@@ -134,7 +135,12 @@ describe("frustumPoints", () => {
 
   it("lie inside the box", () => {
     const box = { min: [-0.3, -0.4, -0.1], max: [0.5, 0.4, 0.6] };
-    const { positions } = frustumPoints({ camera, rgba, unseen: null }, 500, { ...range, box }, randomOf(64));
+    const { positions } = frustumPoints(
+      { camera, rgba, unseen: null },
+      500,
+      { ...range, box },
+      randomStream(64),
+    );
     expect(positions.length).toBeGreaterThan(300);
     positions.forEach((value, i) => {
       expect(value).toBeGreaterThan(box.min[i % 3] - 1e-5);
@@ -145,7 +151,7 @@ describe("frustumPoints", () => {
   it("start in front of a camera that is inside the box", () => {
     const box = { min: [-5, -5, -5], max: [5, 5, 5] };
     const places = projected(
-      frustumPoints({ camera, rgba, unseen: null }, 200, { ...range, box }, randomOf(65)),
+      frustumPoints({ camera, rgba, unseen: null }, 200, { ...range, box }, randomStream(65)),
     );
     expect(places.length).toBe(200);
     expect(places.every(({ depth }) => depth > 0.02)).toBe(true);
@@ -153,10 +159,10 @@ describe("frustumPoints", () => {
 
   it("are none when all is transparent or the box is out of view, and it ends", () => {
     const clear = new Uint8Array(pixels * 4);
-    const none = frustumPoints({ camera, rgba: clear, unseen: null }, 100, range, randomOf(66));
+    const none = frustumPoints({ camera, rgba: clear, unseen: null }, 100, range, randomStream(66));
     expect(none.positions.length).toBe(0);
     const box = { min: [3, -1, 0], max: [4, 1, 1] };
-    const behind = frustumPoints({ camera, rgba, unseen: null }, 100, { ...range, box }, randomOf(67));
+    const behind = frustumPoints({ camera, rgba, unseen: null }, 100, { ...range, box }, randomStream(67));
     expect(behind.positions.length).toBe(0);
   });
 });

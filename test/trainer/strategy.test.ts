@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { SCALAR } from "../../src/trainer/scalars.ts";
 import { addNoise, copyOntoLive, deadGaussians, forget, splitOpacity } from "../../src/trainer/strategy.ts";
 import type { Engine } from "../../src/trainer/engine.ts";
-import { addBlob, between, plainCamera, randomOf, soloEngine } from "./scenes.ts";
+import { randomStream } from "../../src/trainer/random.ts";
+import { addBlob, between, plainCamera, soloEngine } from "./scenes.ts";
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -54,7 +55,7 @@ describe("splitOpacity", () => {
 
 /** Live Gaussians in front of a camera, then dead ones of every kind at the end. */
 function sceneWithDead(): { engine: Engine; dead: number[] } {
-  const random = randomOf(41);
+  const random = randomStream(41);
   const engine = soloEngine({ gaussians: 200 });
   for (let i = 0; i < 40; i++) {
     addBlob(engine, {
@@ -104,7 +105,7 @@ describe("relocation", () => {
       return Math.sqrt(squared / size);
     };
     engine.count = count;
-    expect(copyOntoLive(views, dead, count, randomOf(1), true)).toBe(true);
+    expect(copyOntoLive(views, dead, count, randomStream(1), true)).toBe(true);
     expect(deadGaussians(views, count)).toEqual([]);
     const shared = changeNow();
     // The same copies with their sources' opacity and scale as they were.
@@ -126,7 +127,7 @@ describe("relocation", () => {
       views.meansMoment1.fill(1);
       views.shMoment2.fill(1);
       const sourceOpacities = views.opacities.slice(0, dead[0]);
-      copyOntoLive(views, dead, count, randomOf(2), forgetSources);
+      copyOntoLive(views, dead, count, randomStream(2), forgetSources);
       const sources = [...sourceOpacities.keys()].filter((i) => views.opacities[i] !== sourceOpacities[i]);
       expect(sources.length).toBeGreaterThan(2);
       for (const i of dead) {
@@ -144,7 +145,7 @@ describe("relocation", () => {
     addBlob(engine, { mean: [3, 0, 0], opacity: logit(0.003) });
     addBlob(engine, { mean: [4, 0, 0], opacity: logit(0.9) });
     const targets = [3, ...Array.from({ length: 2000 }, (_, i) => 4 + i)];
-    copyOntoLive(engine.views, targets, 4, randomOf(3), true);
+    copyOntoLive(engine.views, targets, 4, randomStream(3), true);
     const places = targets.map((i) => engine.views.means[i * 3]);
     expect(places.filter((x) => x === 2).length / places.length).toBeCloseTo(0.75, 1);
     expect(places.filter((x) => x === 1).length / places.length).toBeCloseTo(0.25, 1);
@@ -154,7 +155,7 @@ describe("relocation", () => {
     const engine = soloEngine();
     addBlob(engine, { opacity: -20, mean: [1, 2, 3] });
     addBlob(engine, { opacity: NaN });
-    expect(copyOntoLive(engine.views, [0, 1], 2, randomOf(4), true)).toBe(false);
+    expect(copyOntoLive(engine.views, [0, 1], 2, randomStream(4), true)).toBe(false);
     expect([...engine.views.means.subarray(0, 3)]).toEqual([1, 2, 3]);
   });
 });
@@ -162,7 +163,7 @@ describe("relocation", () => {
 describe("noise", () => {
   function noisy(seed: number, step: number): Float32Array {
     const engine = soloEngine({ gaussians: 600 });
-    const random = randomOf(5);
+    const random = randomStream(5);
     for (let i = 0; i < 500; i++) {
       addBlob(engine, {
         logScale: [Math.log(0.2), Math.log(0.1), Math.log(0.02)],
