@@ -36,7 +36,7 @@ export function statusOf(session: Session): Omit<Status, "boot_id"> {
     version: slot.version,
     engine: { name: "splatctl", device: "cpu", threads: session.threads },
     memory_bytes: process.memoryUsage.rss(),
-    warnings: [...session.warnings],
+    warnings: [...session.warnings.messages],
     last_error: session.lastError,
     updated_at: nowS(),
   };
