@@ -46,13 +46,16 @@ export class Saver {
   /** Take a checkpoint now and then whenever steps were made, until `close`. */
   async keepSaving(): Promise<void> {
     const { signal } = this.#closing;
-    let step = -1;
+    let savedStep = -1;
     while (!signal.aborted) {
       await sleep(Math.max(this.#deps.everyMs, this.#tookMs / DISK_SHARE), signal).catch(() => undefined);
-      if (signal.aborted || this.#deps.step() === step) continue;
-      step = this.#deps.step();
-      // It has said so itself; the next round tries again.
-      await this.checkpoint().catch(() => undefined);
+      const step = this.#deps.step();
+      if (signal.aborted || step === savedStep) continue;
+      // A failure was told by then; the next round tries again.
+      await this.checkpoint().then(
+        () => (savedStep = step),
+        () => undefined,
+      );
     }
   }
 
