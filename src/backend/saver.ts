@@ -2,7 +2,6 @@
 import { messageOf } from "../errors.ts";
 import { sleep } from "../time.ts";
 import type { TrainerState } from "../trainer/state.ts";
-import type { CheckpointFiles } from "./checkpoint-files.ts";
 import type { JointReading } from "./joints.ts";
 import type { SavedSession } from "./saved-session.ts";
 import { createSerial } from "./serial.ts";
@@ -11,8 +10,7 @@ import type { Training } from "./training.ts";
 import type { Warnings } from "./warnings.ts";
 
 export interface SaverDeps {
-  readonly store: Pick<SessionStore, "writeSession">;
-  readonly checkpoints: Pick<CheckpointFiles, "write">;
+  readonly store: Pick<SessionStore, "writeSession" | "checkpoints">;
   readonly training: Pick<Training, "checkpoint">;
   /** The session as it is now. */
   readonly record: () => SavedSession;
@@ -86,13 +84,13 @@ export class Saver {
   }
 
   async #checkpoint(): Promise<void> {
-    const { training, checkpoints, record, joints } = this.#deps;
+    const { store, training, record, joints } = this.#deps;
     if (this.#closing.signal.aborted) return;
     const trainer = await training.checkpoint();
     if (trainer === null || contentOf(trainer) === this.#saved) return;
     const startMs = performance.now();
     try {
-      await checkpoints.write({ session: record(), joints: joints(), trainer });
+      await store.checkpoints.write({ session: record(), joints: joints(), trainer });
     } catch (error) {
       this.#nowInTrouble(
         `no checkpoint was written: ${messageOf(error)}; training goes on, the next try follows`,

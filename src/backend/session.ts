@@ -25,7 +25,7 @@ import { shuttingDown } from "./refuse.ts";
 import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
 import { SnapshotSlot } from "./snapshot-slot.ts";
-import { bucketStatus } from "./status.ts";
+import { bucketStatus, recordOf } from "./status.ts";
 import type { SavedSession } from "./saved-session.ts";
 import type { SessionStore } from "./store.ts";
 import { TrainerReport } from "./trainer-report.ts";
@@ -289,9 +289,8 @@ export class Session {
     const { store, training } = this.#deps;
     return new Saver({
       store,
-      checkpoints: store.checkpoints,
       training,
-      record: () => this.#saved(),
+      record: () => recordOf(this, this.#ending.saved, this.#schedule.lastStep),
       joints: () => this.intake.joints.readings,
       step: () => this.report.step,
       warnings: this.warnings,
@@ -317,20 +316,6 @@ export class Session {
     this.chunks.statusChanged();
     this.#deps.publish({ event: "frame", data: record });
     this.#deps.statusChanged();
-  }
-
-  #saved(): SavedSession {
-    return {
-      session_id: this.id,
-      settings: this.settings,
-      ...this.#ending.saved,
-      chunk_step: this.#schedule.lastStep,
-      version_ceiling: this.slot.ceiling,
-      rejected_count: this.frames.rejectedCount,
-      psnr_train: this.report.psnrTrain,
-      psnr_holdout: this.report.psnrHoldout,
-      chunks: [...this.chunks.written],
-    };
   }
 
   #trouble(what: string, error: unknown): void {

@@ -34,8 +34,10 @@ async function savingTo(folder: string) {
   const warnings = new Set<string>();
   const told: string[] = [];
   const deps: SaverDeps = {
-    store: { writeSession: () => Promise.resolve() },
-    checkpoints: await CheckpointFiles.open(folder, (message) => told.push(message)),
+    store: {
+      writeSession: () => Promise.resolve(),
+      checkpoints: await CheckpointFiles.open(folder, (message) => told.push(message)),
+    },
     training: {
       checkpoint: (): Promise<TrainerState | null> => {
         trainer.asked++;
