@@ -24,7 +24,7 @@ function filled(count: number, shDegree: 0 | 1 | 2 | 3 = 2): Checkpoint {
       chunk_step: 17,
       version_ceiling: 1000,
       rejected_count: 3,
-      psnr_train: 21.123456789012345,
+      psnr_train: 21.12345678901234,
       psnr_holdout: null,
       chunks: [
         {

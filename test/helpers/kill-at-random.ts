@@ -93,6 +93,8 @@ export async function inspect(dataDir: string): Promise<Remains> {
       if (found.frame !== undefined) frames.push(found.frame);
       checkpointStep = found.step ?? checkpointStep;
     } catch (error) {
+      // The program goes on: what was superseded meanwhile is gone.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
       torn.push(`${path}: ${String(error)}`);
     }
   }
