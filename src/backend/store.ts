@@ -38,6 +38,7 @@ export class SessionStore {
 
   /** Open `folder`, creating it when missing. Throws `storage_full` when that is not possible. */
   static async open(folder: string, warn: (message: string) => void): Promise<SessionStore> {
+    await rm(discardedPath(folder), { recursive: true, force: true });
     await mkdir(join(folder, "frames"), { recursive: true }).catch((error: unknown) => {
       throw storageError(error);
     });
@@ -145,7 +146,7 @@ export class SessionStore {
 
   /** Forget the session: its folder goes out of the way in one step, then away. */
   async discard(): Promise<void> {
-    const discarded = `${this.#folder}.discarded`;
+    const discarded = discardedPath(this.#folder);
     await rm(discarded, { recursive: true, force: true });
     await rename(this.#folder, discarded);
     await rm(discarded, { recursive: true, force: true });
@@ -163,6 +164,11 @@ export class SessionStore {
     const aside = await setAsideQuietly(path);
     this.#warn(`${path} cannot be used (${messageOf(reason).split("\n")[0]}); set aside as ${aside}`);
   }
+}
+
+/** Where a session lies that is being forgotten; a kill may leave some of it. */
+function discardedPath(folder: string): string {
+  return `${folder}.discarded`;
 }
 
 /** @returns where it lies now. */

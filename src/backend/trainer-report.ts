@@ -45,8 +45,9 @@ export class TrainerReport {
   progress(event: Extract<TrainingEvent, { type: "progress" }>): void {
     this.reached(event.step);
     this.stepsPerSecond = event.stepsPerSecond;
-    this.psnrTrain = event.psnrTrain;
-    this.psnrHoldout = event.psnrHoldout;
+    // A trainer that has no frames yet, or none any more because all is done, says nothing against what was known.
+    this.psnrTrain = event.psnrTrain ?? this.psnrTrain;
+    this.psnrHoldout = event.psnrHoldout ?? this.psnrHoldout;
     for (const [index, psnr] of event.framePsnr) {
       const frame = this.#frames.get(index);
       if (frame !== undefined) frame.psnr = psnr;

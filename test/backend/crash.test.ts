@@ -96,4 +96,9 @@ it("loses no frame, doubles none and goes on training, whenever it is killed", a
   expect(status.chunks.at(-1)?.last_frame).toBe(ids.length);
   await last.victim.kill();
   expect((await inspect(data)).torn).toEqual([]);
+
+  const { state, step, gaussian_count, psnr_train } = status;
+  const finished = await (await serve(data)).client.status();
+  expect(finished).toMatchObject({ state, step, gaussian_count, psnr_train });
+  expect(psnr_train).not.toBeNull();
 }, 60_000);
