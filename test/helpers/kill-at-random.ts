@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Chunk } from "../../src/api/schema.ts";
 import { decodeCheckpoint } from "../../src/backend/checkpoint.ts";
 import { decodePly } from "../../src/splat/ply-read.ts";
 import { sleep } from "../../src/time.ts";
@@ -76,6 +77,8 @@ export interface Remains {
   readonly torn: readonly string[];
   /** Trainer's step in the newest checkpoint; null when there is none. */
   readonly checkpointStep: number | null;
+  /** What session.json names. */
+  readonly chunks: readonly Chunk[];
 }
 
 /** Look at every file in `dataDir` that has its final name. */
@@ -87,28 +90,34 @@ export async function inspect(dataDir: string): Promise<Remains> {
   const frames: string[] = [];
   const torn: string[] = [];
   let checkpointStep: number | null = null;
+  let chunks: readonly Chunk[] = [];
   for (const path of paths.sort()) {
     try {
       const found = await look(path, paths);
       if (found.frame !== undefined) frames.push(found.frame);
       checkpointStep = found.step ?? checkpointStep;
+      chunks = found.chunks ?? chunks;
     } catch (error) {
       // The program goes on: what was superseded meanwhile is gone.
       if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
       torn.push(`${path}: ${String(error)}`);
     }
   }
-  return { frames, torn, checkpointStep };
+  return { frames, torn, checkpointStep, chunks };
 }
 
 /** Throws when the file is not whole. */
-async function look(path: string, all: readonly string[]): Promise<{ frame?: string; step?: number }> {
+async function look(
+  path: string,
+  all: readonly string[],
+): Promise<{ readonly frame?: string; readonly step?: number; readonly chunks?: readonly Chunk[] }> {
   const name = basename(path);
   if (name.endsWith(".part") || name === "lock") return {};
   if (name.endsWith(".damaged")) throw new Error("set aside as damaged");
   const bytes = await readFile(path);
   if (name.endsWith(".json")) {
-    const record = JSON.parse(bytes.toString("utf8")) as { index?: number; sha256?: string };
+    const record = JSON.parse(bytes.toString("utf8")) as { sha256?: string; chunks?: Chunk[] };
+    if (name === "session.json") return { chunks: record.chunks ?? [] };
     if (!/^\d+\.json$/.test(name)) return {};
     const image = all.find((other) => other !== path && other.startsWith(path.replace(/json$/, "")));
     if (image === undefined) throw new Error("a frame's record without its image");
