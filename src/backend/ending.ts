@@ -6,7 +6,7 @@ import type { ChunkSchedule } from "./chunk-schedule.ts";
 import type { FrameTable } from "./frames.ts";
 import type { Intake } from "./intake.ts";
 import { refuse } from "./refuse.ts";
-import type { SavedSession } from "./store.ts";
+import type { SavedSession } from "./saved-session.ts";
 import type { Training } from "./training.ts";
 
 export interface EndingDeps {
@@ -18,8 +18,10 @@ export interface EndingDeps {
   readonly step: () => number;
   /** Resolves when frames of before a restart are with the trainer. */
   readonly ready: () => Promise<void>;
-  /** Write the session to disk. */
-  readonly save: () => Promise<void>;
+  /** Write the session's record to disk. */
+  readonly saveRecord: () => Promise<void>;
+  /** Write a checkpoint; when it fails the user has been told. */
+  readonly checkpoint: () => Promise<void>;
   /** Write status.json. */
   readonly publish: () => Promise<void>;
   /** The phase changed. */
@@ -59,7 +61,7 @@ export class Ending {
 
   /**
    * End intake and finish within `finishS` seconds; resolves when complete or failed. Calls after the first wait for
-   * the same end. Throws `storage_full` when the last chunk finds no room: then the next call tries again.
+   * the same end. Throws `storage_full` when there is no room for its end: then the next call tries again.
    */
   async stop(finishS: number): Promise<void> {
     if (this.#phase === "complete" || this.#failed) return;
@@ -72,8 +74,12 @@ export class Ending {
     await this.#finishing;
   }
 
-  /** After a restart: finish what was stopped; refuse frames for what is complete. */
-  async resume(): Promise<void> {
+  /**
+   * After a restart: finish what was stopped; refuse frames for what is complete.
+   * @param isFinishing whether the restored trainer is in the midst of it, with a budget of its own.
+   */
+  async resume(isFinishing: boolean): Promise<void> {
+    this.#trainerAsked = isFinishing;
     if (this.#phase === "stopped") await this.stop(this.#finishS);
     if (this.#phase === "complete") await this.#deps.intake.close(captureFinished());
   }
@@ -88,16 +94,19 @@ export class Ending {
   }
 
   async #finish(): Promise<void> {
-    const { ready, intake, save, schedule, publish, changed } = this.#deps;
+    const { ready, intake, saveRecord, checkpoint, schedule, publish, changed } = this.#deps;
     changed();
+    await saveRecord();
     await ready();
     await intake.close(captureFinished());
-    await save();
+    await checkpoint().catch(() => undefined);
     await this.#optimise();
     if (this.#failed) return;
     await schedule.writeFinal();
+    // First what is complete, then that it is.
+    await checkpoint();
     this.#phase = "complete";
-    await save();
+    await saveRecord();
     await publish();
     changed();
   }

@@ -36,6 +36,9 @@ export interface Accepted {
 /** How long a frame waits for the joint reading after its shutter. */
 const POSE_PATIENCE_MS = 250;
 
+/** A reading dated later than this would hide all that follow. */
+const MAX_AHEAD_S = 3600;
+
 /** This many frames in a row without any pose are surely not meant. */
 const DEFAULT_POSES_TO_WARN = 5;
 
@@ -87,9 +90,18 @@ export class Intake {
     }
   }
 
-  /** A joint reading came: frames that waited for it may have their pose now. */
-  addJoints(timeS: number, anglesRad: readonly number[]): void {
-    this.joints.add({ timeS, anglesRad });
+  /**
+   * A joint reading came: frames that waited for it may have their pose now.
+   * Throws `bad_request` when it is dated in the future.
+   */
+  addJoints(anglesRad: readonly number[], capturedAtS: number | undefined): void {
+    const now = nowS();
+    if (capturedAtS !== undefined && capturedAtS > now + MAX_AHEAD_S) {
+      throw refuse("bad_request", "captured_at lies in the future", {
+        hint: "It is in Unix seconds, not ms.",
+      });
+    }
+    this.joints.add({ timeS: capturedAtS ?? now, anglesRad });
     for (const pending of this.#pending) this.#resolve(pending, true);
   }
 
@@ -106,7 +118,6 @@ export class Intake {
     const bytes = await this.#deps.store.readFrameBytes(frame);
     if ((await sha256Of(bytes)) !== frame.sha256) throw new Error("its bytes are not those that were kept");
     const image = await decodeImage(bytes, frame.camera, this.#deps.maxPixels);
-    frame.acceptedAtStep = this.#deps.step();
     this.#train(frame, image);
   }
 

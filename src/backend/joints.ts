@@ -41,6 +41,11 @@ export class JointHistory {
     this.#readings.splice(0, keepFrom);
   }
 
+  /** In time order. */
+  get readings(): readonly JointReading[] {
+    return this.#readings;
+  }
+
   latest(): JointReading | null {
     return this.#readings.at(-1) ?? null;
   }

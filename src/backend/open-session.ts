@@ -1,10 +1,11 @@
 /** Opens a session: a new one, or the one that a folder holds. */
 import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
+import type { TrainerState } from "../trainer/state.ts";
+import type { SavedSession } from "./saved-session.ts";
 import { Session, type SessionDeps } from "./session.ts";
 import { trainingSettings } from "./settings.ts";
-import type { SavedSession } from "./store.ts";
-import type { StartTraining, Training, TrainingEvent } from "./training.ts";
+import type { StartTraining, TrainingEvent } from "./training.ts";
 
 export interface OpenSessionDeps extends Omit<SessionDeps, "training"> {
   readonly startTraining: StartTraining;
@@ -17,22 +18,37 @@ const SEED = 1;
 
 /**
  * Start a trainer and the session around it. Frames of before a restart go to the trainer in the background, a few
- * at a time; those that are damaged are set aside with a warning.
+ * at a time; it goes on from the newest checkpoint once all are there. Whatever is damaged is set aside with a warning.
  */
 export async function openSession(deps: OpenSessionDeps): Promise<Session> {
-  const saved = (await deps.store.readSession()) ?? newSession(deps.settings);
+  const { store } = deps;
+  const checkpoint = await store.checkpoints.newest();
+  const saved = (await store.readSession(checkpoint?.session ?? null)) ?? newSession(deps.settings);
+  const frames = await store.readFrames();
+  const isNew = checkpoint === null && frames.length === 0;
   let session: Session | undefined;
   const training = await deps.startTraining(
-    { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED, live: true },
+    // Until the frames are back it waits, or it would learn the first of them by heart.
+    {
+      ...trainingSettings(saved.settings),
+      threads: deps.threads,
+      seed: SEED,
+      live: isNew,
+    },
     (event: TrainingEvent) => session?.onTraining(event),
   );
-  session = new Session({ ...deps, training }, saved);
+  // The checkpoint may be older than the newest chunk; a last chunk must not be held for as new as that one.
+  const chunk_step = Math.min(saved.chunk_step, checkpoint?.trainer.step ?? 0);
+  session = new Session({ ...deps, training }, { ...saved, chunk_step });
   await restoreMask(session, deps);
-  await restoreScene(session, deps, training, saved);
-  for (const frame of await deps.store.readFrames()) session.frames.add(frame);
-  await session.save();
-  session.feeding = saved.phase === "complete" ? Promise.resolve() : feedFrames(session, deps);
-  session.resume();
+  for (const frame of frames) session.frames.add(frame);
+  // Records hold the poses of their time; the settings may have changed since.
+  session.intake.placeAgain();
+  if (checkpoint !== null) session.restore(checkpoint);
+  await session.saveRecord();
+  if (saved.phase !== "complete" && !isNew)
+    session.feeding = feedFrames(session, { ...deps, training }, checkpoint?.trainer ?? null);
+  session.resume((checkpoint?.trainer.finish ?? null) !== null);
   return session;
 }
 
@@ -42,7 +58,6 @@ function newSession(settings: SceneSettings): SavedSession {
     settings,
     phase: "open",
     finish_seconds: settings.finish_seconds,
-    step: 0,
     chunk_step: 0,
     version_ceiling: 0,
     rejected_count: 0,
@@ -62,23 +77,12 @@ async function restoreMask(session: Session, { store }: OpenSessionDeps): Promis
   }
 }
 
-async function restoreScene(
-  session: Session,
-  { store }: OpenSessionDeps,
-  training: Training,
-  saved: SavedSession,
-): Promise<void> {
-  const gaussians = await store.readScene();
-  if (gaussians === null) {
-    session.report.startOver();
-    return;
-  }
-  training.restore(gaussians, saved.step);
-  session.show(gaussians, saved.step);
-}
-
 /** The trainer takes them as fast as they decode; a session that ends does not wait for the rest. */
-async function feedFrames(session: Session, { store, ingest }: OpenSessionDeps): Promise<void> {
+async function feedFrames(
+  session: Session,
+  { store, ingest, training }: SessionDeps,
+  state: TrainerState | null,
+): Promise<void> {
   const waiting = [...session.frames.accepted()];
   const feedNext = async (): Promise<void> => {
     while (!session.closing.aborted) {
@@ -93,4 +97,7 @@ async function feedFrames(session: Session, { store, ingest }: OpenSessionDeps):
     }
   };
   await Promise.all(Array.from({ length: ingest.running }, feedNext));
+  if (session.closing.aborted) return;
+  if (state !== null) training.restore(state);
+  training.setSettings({ ...trainingSettings(session.settings), live: true });
 }

@@ -17,3 +17,11 @@ export function refuse(code: ApiErrorCode, message: string, options: RefusalOpti
     refusal: { status: ERROR_STATUS[code], code, retryAfterS: options.retryAfterS },
   });
 }
+
+/** Said to whoever comes while a session ends. */
+export function shuttingDown(): SplatError {
+  return refuse("unavailable", "the backend is shutting down or starting another session", {
+    hint: "Send this again after the time in Retry-After.",
+    retryAfterS: 1,
+  });
+}

@@ -133,12 +133,12 @@ export class Scene {
     });
     this.#store = store;
     this.#session = session;
-    for (const message of this.#earlyWarnings.splice(0)) session.warn(message);
+    for (const message of this.#earlyWarnings.splice(0)) session.warnings.add(message);
   }
 
   /** What goes wrong while a session is opened is told once it is there to tell it. */
   #warn(message: string): void {
     if (this.#session === null) this.#earlyWarnings.push(message);
-    else this.#session.warn(message);
+    else this.#session.warnings.add(message);
   }
 }

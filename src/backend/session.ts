@@ -8,10 +8,11 @@ import type {
   SceneSettings,
   SceneState,
 } from "../api/schema.ts";
-import { messageOf, type SplatError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
 import { nowS } from "../time.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { ChunkSchedule } from "./chunk-schedule.ts";
 import { ChunkWriter } from "./chunks.ts";
 import { Ending } from "./ending.ts";
@@ -20,14 +21,16 @@ import { Intake, type Accepted } from "./intake.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LatencyWindow } from "./latency.ts";
 import { decodeMask } from "./mask.ts";
-import { refuse } from "./refuse.ts";
+import { shuttingDown } from "./refuse.ts";
 import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
 import { SnapshotSlot } from "./snapshot-slot.ts";
-import { bucketStatus } from "./status.ts";
-import type { SavedSession, SessionStore } from "./store.ts";
+import { bucketStatus, recordOf } from "./status.ts";
+import type { SavedSession } from "./saved-session.ts";
+import type { SessionStore } from "./store.ts";
 import { TrainerReport } from "./trainer-report.ts";
 import type { Training, TrainingEvent } from "./training.ts";
+import { Warnings } from "./warnings.ts";
 
 export interface SessionDeps {
   readonly store: SessionStore;
@@ -45,9 +48,7 @@ export interface SessionDeps {
 }
 
 const BUCKET_PREFIX = "scenes";
-const MAX_WARNINGS = 50;
-/** A reading dated later than this would hide all that follow. */
-const MAX_AHEAD_S = 3600;
+const CHECKPOINT_EVERY_MS = 10_000;
 
 /** See the top of the file; `openSession` makes one. */
 export class Session {
@@ -59,7 +60,7 @@ export class Session {
   /** From the shutter to the answer, ms. */
   readonly accepted = new LatencyWindow();
   readonly report: TrainerReport;
-  readonly warnings = new Set<string>();
+  readonly warnings: Warnings;
   readonly threads: number;
   settings: SceneSettings;
   /** Frames of before a restart on their way to the trainer. */
@@ -75,6 +76,7 @@ export class Session {
   constructor(deps: SessionDeps, saved: SavedSession) {
     this.#deps = deps;
     this.id = saved.session_id;
+    this.warnings = new Warnings(deps);
     this.threads = deps.threads;
     this.settings = saved.settings;
     this.report = new TrainerReport(this.frames, saved);
@@ -88,7 +90,7 @@ export class Session {
     );
     this.#schedule = this.#createSchedule(saved.chunk_step);
     this.intake = this.#createIntake();
-    this.#saver = new Saver(deps.store, this.slot, () => this.#saved());
+    this.#saver = this.#createSaver();
     this.#ending = this.#createEnding(saved);
   }
 
@@ -110,15 +112,9 @@ export class Session {
     return accepted;
   }
 
-  /** Take a joint reading. Throws `bad_request` when it is dated in the future. */
+  /** Take a joint reading; see `Intake.addJoints`. */
   updateJoints(anglesRad: readonly number[], capturedAtS: number | undefined): void {
-    const now = nowS();
-    if (capturedAtS !== undefined && capturedAtS > now + MAX_AHEAD_S) {
-      throw refuse("bad_request", "captured_at lies in the future", {
-        hint: "It is in Unix seconds, not ms.",
-      });
-    }
-    this.intake.addJoints(capturedAtS ?? now, anglesRad);
+    this.intake.addJoints(anglesRad, capturedAtS);
     this.#deps.statusChanged();
   }
 
@@ -132,9 +128,9 @@ export class Session {
       patch.clock_offset_s !== undefined;
     if (posesChange) this.intake.placeAgain();
     if (patch.camera !== undefined && this.frames.count > 0) {
-      this.warn("the camera was changed after frames were accepted: it applies to later frames only");
+      this.warnings.add("the camera was changed after frames were accepted: it applies to later frames only");
     }
-    await this.save();
+    await this.saveRecord();
     this.#deps.statusChanged();
   }
 
@@ -151,18 +147,17 @@ export class Session {
     return this.#ending.stop(finishS ?? this.settings.finish_seconds);
   }
 
-  /** After a restart, once the frames are back: go on finishing what was stopped before. */
-  resume(): void {
-    this.#inBackground("finishing failed", this.#ending.resume());
+  /** Take up what a checkpoint holds, but for the trainer's own part; the frames must be in the table. */
+  restore({ trainer, joints }: Checkpoint): void {
+    this.report.restored(trainer);
+    for (const reading of joints) this.intake.joints.add(reading);
+    this.show(trainer.gaussians, trainer.step);
   }
 
-  /** Tell the user, once, wherever they look. */
-  warn(message: string): void {
-    if (this.warnings.has(message) || this.warnings.size >= MAX_WARNINGS) return;
-    this.warnings.add(message);
-    this.#deps.log.warn(message);
-    this.#deps.publish({ event: "warning", data: { message } });
-    this.#deps.statusChanged();
+  /** Begin, or go on finishing what was stopped before a restart; see `Ending.resume`. */
+  resume(isFinishing: boolean): void {
+    this.#inBackground("finishing failed", this.#ending.resume(isFinishing));
+    this.#inBackground("no checkpoints are written", this.#saver.keepSaving());
   }
 
   /** What the trainer says. */
@@ -196,7 +191,7 @@ export class Session {
   show(gaussians: Gaussians, step: number): void {
     this.report.reached(step);
     const mustSave = this.slot.put(gaussians, step);
-    if (mustSave || this.#saver.isDue) this.#inBackground("the scene was not saved", this.save());
+    if (mustSave) this.#inBackground("the session was not saved", this.saveRecord());
     this.#deps.publish({
       event: "splat",
       data: { version: this.slot.version, gaussian_count: this.slot.gaussianCount },
@@ -204,19 +199,21 @@ export class Session {
     this.#deps.statusChanged();
   }
 
-  /** Write the scene and everything about it but the frames, which are written as they come. */
-  save(): Promise<void> {
-    return this.#saver.save();
+  /** Write what the session says of itself; frames are written as they come, training by checkpoints. */
+  saveRecord(): Promise<void> {
+    return this.#saver.saveRecord();
   }
 
-  /** End: what is under way is finished, the scene is saved, the trainer goes. */
+  /** End: what is under way is finished, everything is saved, the trainer goes. Throws `storage_full`. */
   async close(): Promise<void> {
     await this.#settle();
-    const scene = this.state === "failed" ? null : await this.#deps.training.snapshot();
-    if (scene !== null && scene.step > (this.slot.latest?.step ?? -1)) this.show(scene.gaussians, scene.step);
-    await this.save();
-    await this.chunks.writeStatus();
-    await this.#letGo();
+    try {
+      await this.saveRecord();
+      if (this.state !== "failed") await this.#saver.checkpoint();
+      await this.chunks.writeStatus();
+    } finally {
+      await this.#letGo();
+    }
   }
 
   /** End without saving: the session is to be forgotten. */
@@ -262,7 +259,7 @@ export class Session {
       step: () => this.report.step,
       maxPixels,
       limits: ingest,
-      warn: (message) => this.warn(message),
+      warn: (message) => this.warnings.add(message),
       changed: (record) => this.#onFrame(record),
     });
   }
@@ -276,7 +273,8 @@ export class Session {
         schedule: this.#schedule,
         step: () => this.report.step,
         ready: () => this.feeding,
-        save: () => this.save(),
+        saveRecord: () => this.saveRecord(),
+        checkpoint: () => this.#saver.checkpoint(),
         publish: () => this.chunks.writeStatus(),
         changed: () => {
           this.chunks.statusChanged();
@@ -287,13 +285,28 @@ export class Session {
     );
   }
 
+  #createSaver(): Saver {
+    const { store, training } = this.#deps;
+    return new Saver({
+      store,
+      training,
+      record: () => recordOf(this, this.#ending.saved, this.#schedule.lastStep),
+      joints: () => this.intake.joints.readings,
+      step: () => this.report.step,
+      warnings: this.warnings,
+      everyMs: CHECKPOINT_EVERY_MS,
+    });
+  }
+
   #onChunk(chunk: Chunk): void {
     this.#deps.log.info(
       `chunk ${chunk.index}: frames ${chunk.first_frame}–${chunk.last_frame}, ` +
         `${chunk.gaussian_count} Gaussians, ${chunk.key}`,
     );
-    this.chunks.statusChanged();
-    this.#inBackground("the session was not saved", this.save());
+    // Named to the world only once a restart will know of it.
+    const recorded = this.saveRecord().then(() => this.chunks.statusChanged());
+    this.#inBackground("the session was not saved", recorded);
+    this.#saver.checkpoint().catch(() => undefined);
     this.#deps.publish({ event: "chunk", data: chunk });
     this.#deps.statusChanged();
   }
@@ -305,21 +318,6 @@ export class Session {
     this.#deps.statusChanged();
   }
 
-  #saved(): SavedSession {
-    return {
-      session_id: this.id,
-      settings: this.settings,
-      ...this.#ending.saved,
-      step: this.report.step,
-      chunk_step: this.#schedule.lastStep,
-      version_ceiling: this.slot.ceiling,
-      rejected_count: this.frames.rejectedCount,
-      psnr_train: this.report.psnrTrain,
-      psnr_holdout: this.report.psnrHoldout,
-      chunks: [...this.chunks.written],
-    };
-  }
-
   #trouble(what: string, error: unknown): void {
     this.lastError = `${what}: ${messageOf(error)}`;
     this.#deps.log.warn(this.lastError);
@@ -329,11 +327,4 @@ export class Session {
   #inBackground(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => this.#trouble(what, error));
   }
-}
-
-function shuttingDown(): SplatError {
-  return refuse("unavailable", "the backend is shutting down or starting another session", {
-    hint: "Send this again after the time in Retry-After.",
-    retryAfterS: 1,
-  });
 }

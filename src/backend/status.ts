@@ -7,6 +7,7 @@ import {
   type Status,
 } from "../api/schema.ts";
 import { nowS } from "../time.ts";
+import type { SavedSession } from "./saved-session.ts";
 import type { Session } from "./session.ts";
 
 /** Progress of a capture that is not complete stays below 1, however many steps were made. */
@@ -36,7 +37,7 @@ export function statusOf(session: Session): Omit<Status, "boot_id"> {
     version: slot.version,
     engine: { name: "splatctl", device: "cpu", threads: session.threads },
     memory_bytes: process.memoryUsage.rss(),
-    warnings: [...session.warnings],
+    warnings: [...session.warnings.messages],
     last_error: session.lastError,
     updated_at: nowS(),
   };
@@ -52,6 +53,26 @@ export function bucketStatus(session: Session): BucketStatus {
     gaussian_count: session.slot.gaussianCount,
     complete: session.state === "complete",
     chunks: [...session.chunks.written],
+  };
+}
+
+/** session.json: what a restart has to know, apart from frames and training. */
+export function recordOf(
+  session: Session,
+  ending: Pick<SavedSession, "phase" | "finish_seconds">,
+  chunkStep: number,
+): SavedSession {
+  const { id, settings, slot, frames, report, chunks } = session;
+  return {
+    session_id: id,
+    settings,
+    ...ending,
+    chunk_step: chunkStep,
+    version_ceiling: slot.ceiling,
+    rejected_count: frames.rejectedCount,
+    psnr_train: report.psnrTrain,
+    psnr_holdout: report.psnrHoldout,
+    chunks: [...chunks.written],
   };
 }
 

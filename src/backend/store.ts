@@ -1,38 +1,13 @@
 /** What a session leaves on disk, so that a restart goes on where it stood. */
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
-import {
-  cameraSchema,
-  chunkSchema,
-  jointAnglesSchema,
-  poseSourceSchema,
-  sceneSettingsSchema,
-} from "../api/schema.ts";
+import { cameraSchema, jointAnglesSchema, poseSourceSchema } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
-import type { Gaussians } from "../splat/gaussians.ts";
-import { encodePly } from "../splat/ply.ts";
-import { decodePly } from "../splat/ply-read.ts";
+import { CheckpointFiles } from "./checkpoint-files.ts";
 import { storageError, writeDurably } from "./durable.ts";
 import type { AcceptedFrame } from "./frames.ts";
-
-const savedSessionSchema = z.object({
-  session_id: z.string(),
-  settings: sceneSettingsSchema,
-  /** `stopped` = intake has ended, finishing has not. */
-  phase: z.enum(["open", "stopped", "complete"]),
-  finish_seconds: z.number(),
-  step: z.int().nonnegative(),
-  chunk_step: z.int().nonnegative(),
-  version_ceiling: z.int().nonnegative(),
-  rejected_count: z.int().nonnegative(),
-  psnr_train: z.number().nullable(),
-  psnr_holdout: z.number().nullable(),
-  chunks: z.array(chunkSchema),
-});
-
-/** A session apart from its frames, mask and Gaussians. */
-export type SavedSession = z.infer<typeof savedSessionSchema>;
+import { savedSessionSchema, type SavedSession } from "./saved-session.ts";
 
 const savedFrameSchema = z.object({
   frame_id: z.string(),
@@ -51,33 +26,40 @@ const savedFrameSchema = z.object({
 
 /** The folder of one session. Every write is whole or absent; what cannot be read is set aside, not fatal. */
 export class SessionStore {
+  readonly checkpoints: CheckpointFiles;
   readonly #folder: string;
   readonly #warn: (message: string) => void;
 
-  private constructor(folder: string, warn: (message: string) => void) {
+  private constructor(folder: string, checkpoints: CheckpointFiles, warn: (message: string) => void) {
     this.#folder = folder;
+    this.checkpoints = checkpoints;
     this.#warn = warn;
   }
 
   /** Open `folder`, creating it when missing. Throws `storage_full` when that is not possible. */
   static async open(folder: string, warn: (message: string) => void): Promise<SessionStore> {
+    await rm(discardedPath(folder), { recursive: true, force: true });
     await mkdir(join(folder, "frames"), { recursive: true }).catch((error: unknown) => {
       throw storageError(error);
     });
-    return new SessionStore(folder, warn);
+    return new SessionStore(folder, await CheckpointFiles.open(join(folder, "checkpoints"), warn), warn);
   }
 
-  /** The saved session; null when there is none. A damaged one is set aside with all it holds, and counts as none. */
-  async readSession(): Promise<SavedSession | null> {
+  /**
+   * The saved session; null when there is none. In place of a damaged one `instead` counts; without it everything is
+   * set aside, because nothing says what the frames belong to.
+   */
+  async readSession(instead: SavedSession | null): Promise<SavedSession | null> {
     const path = join(this.#folder, "session.json");
     const text = await readOrNull(path);
-    if (text === null) return null;
+    if (text === null) return instead;
     try {
       return savedSessionSchema.parse(JSON.parse(text.toString("utf8")));
     } catch (error) {
-      await this.#setAside(this.#folder, error);
+      await this.#setAside(instead === null ? this.#folder : path, error);
       await mkdir(join(this.#folder, "frames"), { recursive: true });
-      return null;
+      await mkdir(join(this.#folder, "checkpoints"), { recursive: true });
+      return instead;
     }
   }
 
@@ -107,28 +89,43 @@ export class SessionStore {
     return await readFile(this.#imagePath(frame));
   }
 
-  /** The kept frames in order; damaged records are set aside. */
+  /**
+   * The kept frames in order. What a killed process left of a frame that it never accepted is removed; a damaged record,
+   * or one without its image, is set aside.
+   */
   async readFrames(): Promise<AcceptedFrame[]> {
-    const names = (await readdir(join(this.#folder, "frames"))).filter((name) => /^\d+\.json$/.test(name));
+    const names = new Set(await readdir(join(this.#folder, "frames")));
+    await this.#removeUnfinished(names);
     const frames: AcceptedFrame[] = [];
-    for (const name of names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))) {
+    const records = [...names].filter((name) => /^\d+\.json$/.test(name));
+    for (const name of records.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))) {
       const path = join(this.#folder, "frames", name);
       try {
-        const saved = savedFrameSchema.parse(JSON.parse(await readFile(path, "utf8")));
-        frames.push(restoredFrame(saved));
+        const frame = restoredFrame(savedFrameSchema.parse(JSON.parse(await readFile(path, "utf8"))));
+        if (!names.has(basename(this.#imagePath(frame)))) throw new Error("its image is missing");
+        frames.push(frame);
       } catch (error) {
         await this.#setAside(path, error);
+        for (const image of imagesOf(name, names)) await setAsideQuietly(join(this.#folder, "frames", image));
       }
     }
     return frames;
   }
 
+  /** The record comes last, so an image without one was never accepted: whoever sent it still has it. */
+  async #removeUnfinished(names: Set<string>): Promise<void> {
+    for (const name of names) {
+      const isLone = /^\d+\.(?:jpg|png)$/.test(name) && !names.has(`${name.slice(0, -4)}.json`);
+      if (!isLone && !name.endsWith(".part")) continue;
+      await rm(join(this.#folder, "frames", name), { force: true });
+      names.delete(name);
+    }
+  }
+
   /** A kept frame whose image does not read or decode any more. */
   async setFrameAside(frame: AcceptedFrame, reason: unknown): Promise<void> {
     await this.#setAside(this.#imagePath(frame), reason);
-    await rename(this.#recordPath(frame.index), `${this.#recordPath(frame.index)}.damaged`).catch(
-      () => undefined,
-    );
+    await setAsideQuietly(this.#recordPath(frame.index));
   }
 
   /** PNG bytes of the mask in force; null when there is none. */
@@ -147,27 +144,9 @@ export class SessionStore {
     await this.#setAside(join(this.#folder, "mask.png"), reason);
   }
 
-  async writeScene(gaussians: Gaussians): Promise<void> {
-    await writeDurably(join(this.#folder, "scene.ply"), encodePly(gaussians));
-  }
-
-  /** The Gaussians saved last; null when there are none. Damaged ones are set aside. */
-  async readScene(): Promise<Gaussians | null> {
-    const path = join(this.#folder, "scene.ply");
-    const bytes = await readOrNull(path);
-    if (bytes === null) return null;
-    try {
-      const gaussians = decodePly(bytes);
-      return gaussians.count === 0 ? null : gaussians;
-    } catch (error) {
-      await this.#setAside(path, error);
-      return null;
-    }
-  }
-
   /** Forget the session: its folder goes out of the way in one step, then away. */
   async discard(): Promise<void> {
-    const discarded = `${this.#folder}.discarded`;
+    const discarded = discardedPath(this.#folder);
     await rm(discarded, { recursive: true, force: true });
     await rename(this.#folder, discarded);
     await rm(discarded, { recursive: true, force: true });
@@ -182,11 +161,28 @@ export class SessionStore {
   }
 
   async #setAside(path: string, reason: unknown): Promise<void> {
-    const aside = `${path}.damaged`;
-    await rm(aside, { recursive: true, force: true });
-    await rename(path, aside).catch(() => undefined);
+    const aside = await setAsideQuietly(path);
     this.#warn(`${path} cannot be used (${messageOf(reason).split("\n")[0]}); set aside as ${aside}`);
   }
+}
+
+/** Where a session lies that is being forgotten; a kill may leave some of it. */
+function discardedPath(folder: string): string {
+  return `${folder}.discarded`;
+}
+
+/** @returns where it lies now. */
+async function setAsideQuietly(path: string): Promise<string> {
+  const aside = `${path}.damaged`;
+  await rm(aside, { recursive: true, force: true });
+  await rename(path, aside).catch(() => undefined);
+  return aside;
+}
+
+/** The image beside a record, of which it is not known what type it has. */
+function imagesOf(record: string, names: ReadonlySet<string>): string[] {
+  const stem = record.slice(0, -".json".length);
+  return [`${stem}.jpg`, `${stem}.png`].filter((name) => names.has(name));
 }
 
 function savedFrame(frame: AcceptedFrame): z.infer<typeof savedFrameSchema> {

@@ -1,6 +1,7 @@
 /** What goes between the backend's thread and the trainer's worker. */
 import type { Gaussians } from "../splat/gaussians.ts";
 import type { Camera } from "../trainer/camera.ts";
+import type { TrainerState } from "../trainer/state.ts";
 import type {
   Budget,
   PointCloud,
@@ -18,9 +19,10 @@ export type TrainerRequest =
   | { readonly type: "points"; readonly points: PointCloud }
   | { readonly type: "mask"; readonly mask: SceneMask | null }
   | { readonly type: "settings"; readonly settings: Partial<TrainingSettings> }
-  | { readonly type: "restore"; readonly gaussians: Gaussians; readonly step: number }
+  | { readonly type: "restore"; readonly state: TrainerState }
   | { readonly type: "finish"; readonly budget: Budget }
   | { readonly type: "snapshot"; readonly id: number }
+  | { readonly type: "checkpoint"; readonly id: number }
   | { readonly type: "score"; readonly id: number; readonly indices: readonly number[] }
   | { readonly type: "render"; readonly id: number; readonly camera: Camera }
   | { readonly type: "close" };
@@ -28,6 +30,7 @@ export type TrainerRequest =
 /** Answers, by the type of the request. */
 export interface TrainerAnswers {
   readonly snapshot: { readonly gaussians: Gaussians; readonly step: number } | null;
+  readonly checkpoint: TrainerState | null;
   readonly score: readonly Score[];
   readonly render: Uint8Array;
 }
@@ -37,3 +40,10 @@ export type TrainerMessage =
   | { readonly type: "ready" }
   | { readonly type: "event"; readonly event: TrainingEvent }
   | { readonly type: "answer"; readonly id: number; readonly value: TrainerAnswers[keyof TrainerAnswers] };
+
+/** The arrays' memory, to be handed to another thread without a copy. */
+export function buffersOf(...sets: readonly Gaussians[]): ArrayBuffer[] {
+  return sets.flatMap(({ means, logScales, quats, opacities, sh }) =>
+    [means, logScales, quats, opacities, sh].map((array) => array.buffer as ArrayBuffer),
+  );
+}

@@ -1,8 +1,9 @@
 /** What the trainer said about a session last. */
 import { nowS } from "../time.ts";
+import type { TrainerState } from "../trainer/state.ts";
 import type { FrameTable } from "./frames.ts";
 import { LatencyWindow } from "./latency.ts";
-import type { SavedSession } from "./store.ts";
+import type { SavedSession } from "./saved-session.ts";
 import type { TrainingEvent } from "./training.ts";
 
 /** Takes the trainer's events; read by everything that shows how it goes. */
@@ -13,11 +14,10 @@ export class TrainerReport {
   psnrTrain: number | null;
   psnrHoldout: number | null;
   readonly #frames: FrameTable;
-  #step: number;
+  #step = 0;
 
-  constructor(frames: FrameTable, saved: Pick<SavedSession, "step" | "psnr_train" | "psnr_holdout">) {
+  constructor(frames: FrameTable, saved: Pick<SavedSession, "psnr_train" | "psnr_holdout">) {
     this.#frames = frames;
-    this.#step = saved.step;
     this.psnrTrain = saved.psnr_train;
     this.psnrHoldout = saved.psnr_holdout;
   }
@@ -32,16 +32,22 @@ export class TrainerReport {
     this.#step = Math.max(this.#step, step);
   }
 
-  /** The Gaussians of before a restart are lost, and with them the steps that made them. */
-  startOver(): void {
-    this.#step = 0;
+  /** After a restart: where the trainer goes on, and what it has done with each frame. */
+  restored({ step, frames }: Pick<TrainerState, "step" | "frames">): void {
+    this.#step = step;
+    for (const frame of this.#frames.accepted()) frame.acceptedAtStep = step;
+    for (const { index, steps, psnr } of frames) {
+      const frame = this.#frames.get(index);
+      if (frame !== undefined) Object.assign(frame, { stepped: steps > 0, psnr, acceptedAtStep: 0 });
+    }
   }
 
   progress(event: Extract<TrainingEvent, { type: "progress" }>): void {
     this.reached(event.step);
     this.stepsPerSecond = event.stepsPerSecond;
-    this.psnrTrain = event.psnrTrain;
-    this.psnrHoldout = event.psnrHoldout;
+    // A trainer that has no frames yet, or none any more because all is done, says nothing against what was known.
+    this.psnrTrain = event.psnrTrain ?? this.psnrTrain;
+    this.psnrHoldout = event.psnrHoldout ?? this.psnrHoldout;
     for (const [index, psnr] of event.framePsnr) {
       const frame = this.#frames.get(index);
       if (frame !== undefined) frame.psnr = psnr;

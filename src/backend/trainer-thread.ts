@@ -1,7 +1,12 @@
 /** Starts the trainer in a worker of its own and speaks to it. */
 import { Worker } from "node:worker_threads";
 import { SplatError } from "../errors.ts";
-import type { TrainerAnswers, TrainerMessage, TrainerRequest } from "./trainer-messages.ts";
+import {
+  buffersOf,
+  type TrainerAnswers,
+  type TrainerMessage,
+  type TrainerRequest,
+} from "./trainer-messages.ts";
 import type { Training, TrainingEvent, TrainingSettings } from "./training.ts";
 
 /** Workers need compiled code; tests load this file from src/, so the built tree beside it is taken. */
@@ -51,8 +56,8 @@ export async function startTraining(
     });
   });
 
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's, not a window's
-  const tell = (request: TrainerRequest): void => worker.postMessage(request);
+  const tell = (request: TrainerRequest, transfer: readonly ArrayBuffer[] = []): void =>
+    worker.postMessage(request, [...transfer]);
   function ask<Kind extends keyof TrainerAnswers>(
     build: (id: number) => TrainerRequest,
   ): Promise<TrainerAnswers[Kind]> {
@@ -73,7 +78,8 @@ export async function startTraining(
     addPoints: (points) => tell({ type: "points", points }),
     setMask: (mask) => tell({ type: "mask", mask }),
     setSettings: (changed) => tell({ type: "settings", settings: changed }),
-    restore: (gaussians, step) => tell({ type: "restore", gaussians, step }),
+    restore: (state) => tell({ type: "restore", state }, buffersOf(state.moments1, state.moments2)),
+    checkpoint: () => ask<"checkpoint">((id) => ({ type: "checkpoint", id })),
     finish: (budget) => tell({ type: "finish", budget }),
     snapshot: () => ask<"snapshot">((id) => ({ type: "snapshot", id })),
     score: async (indices) => [...(await ask<"score">((id) => ({ type: "score", id, indices })))],

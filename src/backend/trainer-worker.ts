@@ -10,7 +10,7 @@ import { allocateMemory, type Capacity } from "../trainer/memory.ts";
 import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
 import { Trainer } from "../trainer/train.ts";
 import { stepAside } from "./step-aside.ts";
-import type { TrainerMessage, TrainerRequest } from "./trainer-messages.ts";
+import { buffersOf, type TrainerMessage, type TrainerRequest } from "./trainer-messages.ts";
 import type { Score, TrainingEvent, TrainingSettings } from "./training.ts";
 
 const PROGRESS_MS = 250;
@@ -116,13 +116,15 @@ function obey(trainer: Trainer, request: TrainerRequest): void {
     case "settings":
       return trainer.setSettings(request.settings);
     case "restore":
-      return trainer.restore(request.gaussians, request.step);
+      return trainer.restore(request.state);
     case "finish":
       return trainer.finish(request.budget);
     case "snapshot": {
       const value = trainer.engine.count === 0 ? null : takeSnapshot(trainer);
       return send({ type: "answer", id: request.id, value });
     }
+    case "checkpoint":
+      return answerCheckpoint(trainer, request.id);
     case "score": {
       const value = request.indices.flatMap((index): Score[] => {
         const score = trainer.score(index);
@@ -141,6 +143,13 @@ function takeSnapshot(trainer: Trainer): { gaussians: ReturnType<Engine["extract
   return { gaussians: trainer.engine.extract(), step: trainer.step };
 }
 
+/** Training pauses for the copy alone; its memory changes hands. */
+function answerCheckpoint(trainer: Trainer, id: number): void {
+  const value = trainer.engine.count === 0 ? null : trainer.checkpoint();
+  const sets = value === null ? [] : [value.gaussians, value.moments1, value.moments2];
+  send({ type: "answer", id, value }, buffersOf(...sets));
+}
+
 function emitSnapshot(trainer: Trainer): void {
   const { gaussians, step } = takeSnapshot(trainer);
   emit({ type: "snapshot", step, gaussians }, buffersOf(gaussians));
@@ -149,18 +158,13 @@ function emitSnapshot(trainer: Trainer): void {
 /** The end: held-out frames scored once more, as far as a few seconds go, then `finished`. */
 function emitFinished(trainer: Trainer): void {
   const endedAtS = nowS();
-  for (const index of settings.live ? trainer.holdouts() : []) {
+  for (const index of trainer.isLive ? trainer.holdouts() : []) {
     if (nowS() - endedAtS > LAST_SCORES_S) break;
     trainer.score(index);
   }
   createReporter(trainer).flush();
   const { gaussians, step } = takeSnapshot(trainer);
   emit({ type: "finished", step, gaussians, endedAtS }, buffersOf(gaussians));
-}
-
-function buffersOf(gaussians: ReturnType<Engine["extract"]>): ArrayBuffer[] {
-  const { means, logScales, quats, opacities, sh } = gaussians;
-  return [means, logScales, quats, opacities, sh].map((array) => array.buffer as ArrayBuffer);
 }
 
 /** Turns steps into events, none more often than its reader can use. */

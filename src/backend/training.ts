@@ -6,6 +6,7 @@ import type { Gaussians } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "../trainer/camera.ts";
 import type { TrainerMask } from "../trainer/picture.ts";
+import type { TrainerState } from "../trainer/state.ts";
 import type { TrainerFrame, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
 
 export type { PointCloud } from "../splat/ply-read.ts";
@@ -70,8 +71,13 @@ export interface Training {
   addPoints(points: PointCloud): void;
   setMask(mask: TrainerMask | null): void;
   setSettings(settings: Partial<TrainingSettings>): void;
-  /** Start from these Gaussians instead of placing first ones (after a restart). */
-  restore(gaussians: Gaussians, step: number): void;
+  /**
+   * Go on from a state that `checkpoint` gave, here or in another process; frames that it names must be here by now. Its
+   * moments are handed over: they are gone afterwards.
+   */
+  restore(state: TrainerState): void;
+  /** All that decides how training goes on, after all calls made so far. Null while there are no Gaussians. */
+  checkpoint(): Promise<TrainerState | null>;
   /** The scene after all calls made so far. Null while there are no Gaussians. */
   snapshot(): Promise<{ gaussians: Gaussians; step: number } | null>;
   /** Optimise to the end of the budget, learning rates falling, then emit `finished`. */

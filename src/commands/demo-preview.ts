@@ -7,6 +7,7 @@ import { SplatError } from "../errors.ts";
 import { renderTabletop } from "../sim/raytrace.ts";
 import { decodePly } from "../splat/ply-read.ts";
 import { cameraFromPose, type Camera, type Intrinsics } from "../trainer/camera.ts";
+import { untrainedState } from "../trainer/state.ts";
 
 /** The held-out view of middling quality, so that the picture neither flatters nor blackens; else any view. */
 export function typicalFrame(frames: readonly FrameRecord[]): FrameRecord {
@@ -51,7 +52,7 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
   } as const;
   const training = await startTraining(settings, () => undefined);
   try {
-    training.restore(gaussians, 0);
+    training.restore(untrainedState(gaussians));
     return await training.render(camera);
   } finally {
     await training.close();

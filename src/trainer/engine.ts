@@ -1,5 +1,5 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
-import { allocateGaussians, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
+import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
 import { countPairs, createBinning, fillPairs } from "./binning.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import { SSIM_WEIGHT } from "./loss.ts";
@@ -17,6 +17,7 @@ import type { Picture } from "./picture.ts";
 import { createPool, publishCapacity, type Pool } from "./pool.ts";
 import { SCALAR } from "./scalars.ts";
 import { createStages, STAGE } from "./stages.ts";
+import type { Optimised } from "./state.ts";
 import { parameterGroups } from "./strategy.ts";
 
 /** What one comparison of a render with a picture gave. */
@@ -25,6 +26,9 @@ export interface Comparison {
   readonly psnr: number;
   readonly ssim: number;
 }
+
+/** Beside each array of parameters lie its moments, named after it. */
+type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
   readonly #memory: WebAssembly.Memory;
@@ -75,32 +79,33 @@ export class Engine {
     };
     const moves = next.gaussians !== old.gaussians || next.shCount !== old.shCount;
     if (!moves && next.pixels === old.pixels && next.pairs === old.pairs) return;
-    const kept = moves ? this.#save() : null;
+    const kept = moves ? this.save() : null;
     growMemory(this.#memory, next);
     this.#capacity = next;
-    const { count } = this;
     const scalars = this.#views.scalars.slice();
     this.#layOut();
     this.#views.scalars.set(scalars);
     this.#views.scalars[SCALAR.shCount] = next.shCount;
-    if (kept !== null) this.#load(kept, old.shCount, count);
+    if (kept !== null) this.load(kept);
   }
 
   /** A copy of the Gaussians as they are. */
   extract(): Gaussians {
-    const copy = allocateGaussians(this.count, (Math.sqrt(this.#capacity.shCount) - 1) as ShDegree);
-    for (const [name, width] of parameterGroups(this.#views)) {
-      copy[name].set(this.#views[name].subarray(0, this.count * width));
-    }
-    return copy;
+    return this.#copy("");
   }
 
-  /** Replace all Gaussians; moments start from zero. Higher SH degrees than the memory's are cut. */
-  replace(gaussians: Gaussians): void {
+  /** A copy of the Gaussians and of what Adam remembers of them. */
+  save(): Optimised {
+    return { gaussians: this.#copy(""), moments1: this.#copy("Moment1"), moments2: this.#copy("Moment2") };
+  }
+
+  /** Replace all Gaussians and moments. Higher SH degrees than the memory's are cut. */
+  load({ gaussians, moments1, moments2 }: Optimised): void {
     this.ensure({ gaussians: gaussians.count });
     this.count = gaussians.count;
-    const from = (gaussians.shDegree + 1) ** 2;
-    this.#load(new Map(Object.entries(gaussians)), from, gaussians.count);
+    this.#put("", gaussians);
+    this.#put("Moment1", moments1);
+    this.#put("Moment2", moments2);
   }
 
   /** Render the Gaussians as `camera` sees them into `views.image`. */
@@ -164,10 +169,10 @@ export class Engine {
   }
 
   #layOut(): void {
-    const { gaussians, shCount, pixels, pairs } = this.#capacity;
+    const { gaussians, pixels, pairs } = this.#capacity;
     this.#views = viewsOf(this.#memory, this.#capacity);
-    this.#views.scalars[SCALAR.shCount] = shCount;
-    publishCapacity(this.#views.control, [gaussians, shCount, pixels, pairs]);
+    this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
+    publishCapacity(this.#views.control, [gaussians, this.#capacity.shCount, pixels, pairs]);
     this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers);
   }
 
@@ -199,27 +204,19 @@ export class Engine {
     return { psnr: -10 * Math.log10(Math.max(squared / values, 1e-10)), ssim: ssim / values };
   }
 
-  #save(): Map<string, Float32Array> {
-    const saved = new Map<string, Float32Array>();
+  #copy(suffix: Suffix): Gaussians {
+    const copy = allocateGaussians(this.count, (Math.sqrt(this.#capacity.shCount) - 1) as ShDegree);
     for (const [name, width] of parameterGroups(this.#views)) {
-      for (const array of [name, `${name}Moment1`, `${name}Moment2`] as const) {
-        saved.set(array, this.#views[array].slice(0, this.count * width));
-      }
+      copy[name].set(this.#views[`${name}${suffix}`].subarray(0, this.count * width));
     }
-    return saved;
+    return copy;
   }
 
-  /** Put arrays by name into the views; what is missing becomes zero. `shFrom` = coefficients of the arrays given. */
-  #load(arrays: ReadonlyMap<string, unknown>, shFrom: number, count: number): void {
+  #put(suffix: Suffix, source: Gaussians): void {
     for (const [name, width] of parameterGroups(this.#views)) {
-      for (const array of [name, `${name}Moment1`, `${name}Moment2`] as const) {
-        const target = this.#views[array];
-        const source = arrays.get(array);
-        target.fill(0, 0, count * width);
-        if (!(source instanceof Float32Array)) continue;
-        if (name === "sh") copyCoefficients(source, shFrom, target, width / 3, count * 3);
-        else target.set(source.subarray(0, count * width));
-      }
+      const target = this.#views[`${name}${suffix}`];
+      if (name !== "sh") target.set(source[name].subarray(0, source.count * width));
+      else copyCoefficients(source.sh, shCount(source.shDegree), target, width / 3, source.count * 3);
     }
   }
 }
@@ -233,6 +230,7 @@ function copyCoefficients(
   rows: number,
 ): void {
   const shared = Math.min(from, to);
+  target.fill(0, 0, rows * to);
   for (let row = 0; row < rows; row++) {
     for (let k = 0; k < shared; k++) target[row * to + k] = source[row * from + k];
   }

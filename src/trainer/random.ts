@@ -1,15 +1,23 @@
 /** Seeded random numbers, so that a run can be repeated. */
 
-/** A stream of numbers in [0, 1): mulberry32 (Tommy Ettinger, public domain). */
-export function randomStream(seed: number): () => number {
+/** Numbers in [0, 1), one per call. */
+export interface RandomStream {
+  (): number;
+  /** Seed of a stream that goes on where this one stands. */
+  state(): number;
+}
+
+/** A stream of random numbers: mulberry32 (Tommy Ettinger, public domain). */
+export function randomStream(seed: number): RandomStream {
   let state = seed >>> 0;
-  return () => {
+  const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+  return Object.assign(next, { state: () => state });
 }
 
 /**

@@ -2,16 +2,18 @@
  * The trainer: frames in, Gaussians out, one optimisation step at a time. Knows nothing of HTTP, files or threads;
  * whoever owns it calls `step` in a loop and may call anything else between two steps.
  */
-import type { Gaussians, ShDegree } from "../splat/gaussians.ts";
+import type { ShDegree } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
+import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
 import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
-import { randomStream } from "./random.ts";
+import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
 import { addGaussians, frustumPoints, joinClouds, type Box } from "./seed.ts";
+import type { TrainerState } from "./state.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
@@ -74,20 +76,19 @@ const FAR_CUTOUT = 1.6;
 
 export class Trainer {
   readonly engine: Engine;
-  readonly #random: () => number;
+  #random: RandomStream;
   readonly #now: () => number;
-  readonly #frames = new Map<number, FrameState>();
+  #frames = new Map<number, FrameState>();
   #trainable: FrameState[] = [];
   #unseeded: FrameState[] = [];
   #settings: TrainerSettings;
   #sceneMask: TrainerMask | null = null;
   #extent: Extent = { size: 1, depth: 1 };
   #step = 0;
-  /** Degree that the Gaussians had when they were restored. */
-  #restoredDegree = 0;
+  /** Degree that the Gaussians had when they came from elsewhere. */
+  #leastDegree = 0;
   #refineFrom = 0;
-  #finish: { readonly fromStep: number; readonly fromS: number; steps: number; deadlineS: number } | null =
-    null;
+  #finish: Finishing | null = null;
   #done = false;
 
   /** `now` gives Unix seconds. The engine must have room for `settings.maxGaussians`. */
@@ -109,8 +110,8 @@ export class Trainer {
     return this.#trainable.some(({ steps }) => steps < REST_AFTER_STEPS) ? "training" : "waiting";
   }
 
-  get trainableCount(): number {
-    return this.#trainable.length;
+  get isLive(): boolean {
+    return this.#settings.live;
   }
 
   /** Mean of the last PSNR of all trained (or all held-out) frames, dB; null before any. */
@@ -150,20 +151,44 @@ export class Trainer {
     if (this.engine.count > this.#settings.maxGaussians) this.engine.count = this.#settings.maxGaussians;
   }
 
-  /** Start from known points; frames that have arrived before need no Gaussians of their own then. */
+  /** Start from known points, above the cap too; frames that have arrived before need no Gaussians of their own then. */
   addPoints(points: PointCloud): void {
-    this.#makeRoom(this.engine.count + points.positions.length / 3);
+    this.engine.ensure({ gaussians: this.engine.count + points.positions.length / 3 });
     addGaussians(this.engine, points);
     this.#unseeded = [];
   }
 
-  /** Go on from these Gaussians, as after a restart. */
-  restore(gaussians: Gaussians, step: number): void {
-    this.#makeRoom(gaussians.count);
-    this.engine.replace(gaussians);
-    this.#step = step;
-    this.#restoredDegree = gaussians.shDegree;
-    this.#unseeded = [];
+  /** A copy of all that decides how training goes on, but for the settings and the frames themselves. */
+  checkpoint(): TrainerState {
+    const unseeded = new Set(this.#unseeded);
+    return {
+      ...this.engine.save(),
+      step: this.#step,
+      refineFrom: this.#refineFrom,
+      leastDegree: this.#leastDegree,
+      randomState: this.#random.state(),
+      frames: [...this.#frames.values()].map((state) => {
+        const { frame, steps, psnr } = state;
+        return { index: frame.index, steps, psnr, seeded: !unseeded.has(state) };
+      }),
+      finish: this.#finish === null ? null : finishProgress(this.#finish, this.#step, this.#now()),
+      done: this.#done,
+    };
+  }
+
+  /**
+   * Go on from a state of this or another trainer. Frames that it names and that are here go on where they stood; those
+   * it does not name are new. Above the cap, restored Gaussians stay.
+   */
+  restore(state: TrainerState): void {
+    this.engine.load(state);
+    this.#step = state.step;
+    this.#refineFrom = state.refineFrom;
+    this.#leastDegree = state.leastDegree;
+    this.#random = randomStream(state.randomState);
+    this.#finish = state.finish === null ? null : finishingAgain(state.finish, state.step, this.#now());
+    this.#done = state.done;
+    this.#restoreFrames(state);
   }
 
   /** Let rates fall to the end of the budget; whichever of the two comes first ends training. */
@@ -178,7 +203,7 @@ export class Trainer {
 
   /** One step. Null when there is nothing to do now: no frame, all at rest, or finished. */
   advance(): StepReport | null {
-    const finished = this.#finishedShare();
+    const finished = this.#finish === null ? 0 : finishedShare(this.#finish, this.#step, this.#now());
     if (finished >= 1 || (this.#finish !== null && this.#trainable.length === 0)) this.#done = true;
     const { phase } = this;
     if (phase === "done" || phase === "waiting") return null;
@@ -240,30 +265,32 @@ export class Trainer {
     return [...this.#frames.values()].flatMap(({ frame }) => (frame.holdout ? [frame.index] : []));
   }
 
-  #draw(camera: Camera, background: readonly number[]): void {
-    const reached = Math.max(this.#restoredDegree, shDegreeAt(this.#step));
-    this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
-    this.engine.render(camera, background);
+  #restoreFrames({ frames }: TrainerState): void {
+    const ordered = new Map<number, FrameState>();
+    const seeded = new Set<FrameState>();
+    for (const { index, steps, psnr, seeded: isSeeded } of frames) {
+      const state = this.#frames.get(index);
+      if (state === undefined) continue;
+      ordered.set(index, state);
+      Object.assign(state, { steps, psnr, half: steps < HALF_STEPS ? state.half : null });
+      if (isSeeded) seeded.add(state);
+    }
+    for (const [index, state] of this.#frames) ordered.set(index, state);
+    this.#frames = ordered;
+    this.#trainable = [...ordered.values()].filter(({ frame }) => !frame.holdout);
+    this.#unseeded = this.#trainable.filter((state) => !seeded.has(state));
+    this.#measure();
   }
 
-  #finishedShare(): number {
-    if (this.#finish === null) return 0;
-    const { fromStep, fromS, steps, deadlineS } = this.#finish;
-    const done = this.#step - fromStep;
-    const byStep = done >= steps ? 1 : done / steps;
-    const now = this.#now();
-    const byTime = now >= deadlineS ? 1 : deadlineS === Infinity ? 0 : (now - fromS) / (deadlineS - fromS);
-    return Math.max(byStep, byTime);
+  #draw(camera: Camera, background: readonly number[]): void {
+    const reached = Math.max(this.#leastDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
+    this.engine.render(camera, background);
   }
 
   #measure(): void {
     if (this.#trainable.length > 0)
       this.#extent = sceneExtent(this.#trainable.map(({ frame }) => frame.camera));
-  }
-
-  /** The cap holds for what is grown; given points and restored scenes may lie above it. */
-  #makeRoom(gaussians: number): void {
-    this.engine.ensure({ gaussians });
   }
 
   /** Place Gaussians in front of frames that have none of their own yet. */

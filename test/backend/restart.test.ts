@@ -1,8 +1,9 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { FrameRecord } from "../../src/api/schema.ts";
+import { decodeCheckpoint } from "../../src/backend/checkpoint.ts";
 import {
   jpeg,
   json,
@@ -36,6 +37,7 @@ it("goes on where it stood: session, settings, mask, frames, Gaussians, version"
     .png()
     .toBuffer();
   await first.send("/scene/mask", { method: "PUT", body: mask });
+  await first.send("/update-joint-angles", json("POST", { joint_angles: [0.5, 0, 0, 0, 0, 0.1] }));
   const before = first.scene.status();
   const framesBefore = await frames(first);
   await first.scene.close();
@@ -47,9 +49,13 @@ it("goes on where it stood: session, settings, mask, frames, Gaussians, version"
   expect(after).toMatchObject({ frame_count: 3, durable_through: 3, gaussian_count: before.gaussian_count });
   expect(after.version).toBeGreaterThan(before.version);
   expect(after.step).toBeGreaterThanOrEqual(before.step);
+  expect(after.joint_angles).toEqual([0.5, 0, 0, 0, 0, 0.1]);
   expect(second.scene.session.settings).toMatchObject({ max_gaussians: 777, finish_seconds: 3 });
   expect(second.training.mask?.values).toHaveLength(48);
-  await second.until(() => second.training.frames.size === 3);
+  await second.until(() => second.training.restored !== null);
+  expect(second.training.frames.size).toBe(3);
+  expect(second.training.restored?.step).toBe(after.step);
+  expect(second.training.settings.live).toBe(true);
   const strip = (list: FrameRecord[]) => list.map(({ psnr: _psnr, ...record }) => record);
   expect(strip(await frames(second))).toEqual(strip(framesBefore));
   expect(await (await second.upload(await jpeg(2), { frame_id: "f2" })).json()).toMatchObject({
@@ -87,6 +93,7 @@ it("sets a damaged frame aside, says so and goes on with the others", async () =
   await second.until(() => second.training.frames.has(3) && second.scene.status().frame_count === 1);
   expect((await frames(second)).map(({ frame_id }) => frame_id)).toEqual(["f3"]);
   expect((await readdir(folder)).filter((name) => name.endsWith(".damaged")).sort()).toEqual([
+    "000001.jpg.damaged",
     "000001.json.damaged",
     "000002.jpg.damaged",
     "000002.json.damaged",
@@ -98,25 +105,122 @@ it("sets a damaged frame aside, says so and goes on with the others", async () =
   expect((await frames(second)).map(({ index }) => index)).toEqual([3, 4]);
 });
 
-it("begins a new session when the old one cannot be read, and keeps its folder", async () => {
+it("places frames by the settings in force, changed after they were recorded", async () => {
+  const dataDir = await temporaryFolder();
+  const first = await withFrames(dataDir, 2);
+  await first.send("/scene", json("PUT", { joint_zero_offsets_rad: [0.2, 0, 0, 0, 0] }));
+  const before = await frames(first);
+  await first.scene.close();
+  const second = await openTestBackend({ dataDir });
+  const poses = (list: FrameRecord[]) => list.map(({ camera_to_world }) => camera_to_world);
+  expect(poses(await frames(second))).toEqual(poses(before));
+});
+
+it("removes what was half written of a frame that was never accepted", async () => {
+  const dataDir = await temporaryFolder();
+  await (await withFrames(dataDir, 3)).scene.close();
+  const folder = join(dataDir, "state/main/frames");
+  await writeFile(join(folder, "000004.jpg"), await jpeg(4));
+  await writeFile(join(folder, "000005.json.part"), "{");
+  await rm(join(folder, "000002.jpg"));
+  const second = await openTestBackend({ dataDir });
+  expect(second.scene.status()).toMatchObject({ frame_count: 2, durable_through: 3 });
+  expect(second.scene.status().warnings.join()).toContain("its image is missing");
+  expect((await readdir(folder)).sort()).toEqual([
+    "000001.jpg",
+    "000001.json",
+    "000002.json.damaged",
+    "000003.jpg",
+    "000003.json",
+  ]);
+  await second.upload(await jpeg(4), { frame_id: "f4" });
+  expect((await frames(second)).map(({ frame_id, index }) => [frame_id, index])).toEqual([
+    ["f1", 1],
+    ["f3", 3],
+    ["f4", 4],
+  ]);
+});
+
+it("takes what a damaged session record said from the newest checkpoint", async () => {
+  const dataDir = await temporaryFolder();
+  const first = await withFrames(dataDir, 2);
+  await first.send("/scene", json("PUT", { max_gaussians: 777 }));
+  const { session_id } = first.scene.status();
+  await first.scene.close();
+  await writeFile(join(dataDir, "state/main/session.json"), "{}");
+  const second = await openTestBackend({ dataDir });
+  expect(second.scene.status()).toMatchObject({ frame_count: 2, session_id });
+  expect(second.scene.session.settings.max_gaussians).toBe(777);
+  expect(second.scene.status().warnings.join()).toContain("session.json");
+});
+
+it("begins a new session when nothing tells of the old one, and keeps its folder", async () => {
   const dataDir = await temporaryFolder();
   const first = await withFrames(dataDir, 1);
   const { session_id } = first.scene.status();
   await first.scene.close();
   await writeFile(join(dataDir, "state/main/session.json"), "{}");
+  await rm(join(dataDir, "state/main/checkpoints"), { recursive: true });
   const second = await openTestBackend({ dataDir });
   expect(second.scene.status()).toMatchObject({ frame_count: 0, state: "idle" });
   expect(second.scene.status().session_id).not.toBe(session_id);
   expect(await readdir(join(dataDir, "state/main.damaged/frames"))).toContain("000001.jpg");
 });
 
-it("trains anew when only the Gaussians are damaged", async () => {
-  const dataDir = await temporaryFolder();
-  await (await withFrames(dataDir, 1)).scene.close();
-  await writeFile(join(dataDir, "state/main/scene.ply"), "ply\nnonsense");
-  const second = await openTestBackend({ dataDir });
-  await second.until(({ gaussian_count }) => gaussian_count > 0);
-  expect(second.scene.status().warnings.join()).toContain("scene.ply");
+describe("checkpoints that cannot be used", () => {
+  /** Stop twice, so that there are two; the newer one has more steps. */
+  async function withTwo(): Promise<{ dataDir: string; folder: string; names: string[]; steps: number[] }> {
+    const dataDir = await temporaryFolder();
+    const first = await withFrames(dataDir, 1);
+    await first.scene.close();
+    const second = await openTestBackend({ dataDir });
+    await second.until(({ step }) => step > first.training.step);
+    await second.scene.close();
+    const folder = join(dataDir, "state/main/checkpoints");
+    const names = (await readdir(folder)).sort();
+    const steps = await Promise.all(
+      names.map(async (name) => decodeCheckpoint(await readFile(join(folder, name))).trainer.step),
+    );
+    expect(steps[1]).toBeGreaterThan(steps[0]);
+    return { dataDir, folder, names, steps };
+  }
+
+  it("falls back on the one before, and says so", async () => {
+    const { dataDir, folder, names, steps } = await withTwo();
+    await truncate(join(folder, names[1]), 100);
+    const third = await openTestBackend({ dataDir });
+    await third.until(() => third.training.restored !== null);
+    expect(third.training.restored?.step).toBe(steps[0]);
+    expect(third.scene.status().warnings.join()).toContain(`${names[1]}.damaged`);
+    expect(third.scene.status().gaussian_count).toBeGreaterThan(0);
+    expect((await readdir(folder)).sort()).toEqual([names[0], `${names[1]}.damaged`]);
+  });
+
+  it("leaves one of a newer release to that release", async () => {
+    const { dataDir, folder, names, steps } = await withTwo();
+    const bytes = await readFile(join(folder, names[1]));
+    bytes.writeUInt32LE(99, 8);
+    await writeFile(join(folder, names[1]), bytes);
+    const third = await openTestBackend({ dataDir });
+    await third.until(() => third.training.restored !== null);
+    expect(third.training.restored?.step).toBe(steps[0]);
+    expect(third.scene.status().warnings.join()).toMatch(/newer splatctl.*\.newer/);
+    expect(await readFile(join(folder, `${names[1]}.newer`))).toEqual(bytes);
+  });
+
+  it("trains anew from the frames when none is left, and says that too", async () => {
+    const { dataDir, folder, names } = await withTwo();
+    for (const name of names) await writeFile(join(folder, name), "rotten");
+    const third = await openTestBackend({ dataDir });
+    await third.until(({ gaussian_count }) => gaussian_count > 0);
+    expect(third.training.restored).toBeNull();
+    expect(third.scene.status().frame_count).toBe(1);
+    expect(third.scene.status().warnings.join()).toContain("training starts anew");
+    await third.scene.close();
+    expect((await readdir(folder)).filter((name) => name.endsWith(".bin"))).toEqual([
+      "checkpoint-000003.bin",
+    ]);
+  });
 });
 
 it("forgets everything but the settings and the mask at a reset", async () => {

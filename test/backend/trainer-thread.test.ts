@@ -123,20 +123,26 @@ describe("training behind a thread", () => {
     expect(events.filter(({ type }) => type === "failed")).toEqual([]);
   });
 
-  it("restores what it gave out, exactly, and goes on from its step", async () => {
-    const first = await start({ live: false });
+  it("goes on from its checkpoint in another thread, exactly as it would have itself", async () => {
     const frames = drawnFrames(3);
+    const first = await start({ live: false });
+    expect(await first.training.checkpoint()).toBeNull();
     for (const frame of frames) first.training.addFrame(frame);
-    first.training.finish({ steps: 30 });
-    const { gaussians, step } = await first.next("finished");
-    const picture = await first.training.render(frames[1].camera);
-    const second = await start({ live: false, seed: 99 });
-    second.training.restore(gaussians, step);
-    expect(await second.training.snapshot()).toEqual({ gaussians, step: 30 });
-    expect(await second.training.render(frames[1].camera)).toEqual(picture);
+    first.training.finish({ steps: 200 });
+    await first.next("trained");
+    const state = await first.training.checkpoint();
+    expect(state?.finish?.stepsMade).toBe(state?.step);
+    const straight = await first.next("finished");
+
+    const second = await start({ live: false });
     for (const frame of frames) second.training.addFrame(frame);
-    second.training.finish({ steps: 3 });
-    expect((await second.next("finished")).step).toBe(33);
+    if (state !== null) second.training.restore(state);
+    const { gaussians, step } = await second.next("finished");
+    expect(step).toBe(200);
+    expect(gaussians).toEqual(straight.gaussians);
+    expect((await second.training.checkpoint())?.done).toBe(true);
+    // Not its own arrays: those it goes on with.
+    expect((await second.training.snapshot())?.gaussians).toEqual(gaussians);
   });
 
   it("closes in the midst of training, and refuses questions from then on", async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Engine } from "../../dist/trainer/engine.js";
 import { allocateMemory } from "../../dist/trainer/memory.js";
 import { SCALAR } from "../../dist/trainer/scalars.js";
+import { untrainedState } from "../../dist/trainer/state.js";
 
 export const about =
   "forward render against gsplat's on the same Gaussians (needs ../shared/data/raster_ref)";
@@ -43,15 +44,17 @@ function compare({ means, scales, quats, opacities, coeffs, out_img: image }) {
     const [gaussian, rest] = [Math.floor(i / (3 * SH_COUNT)), i % (3 * SH_COUNT)];
     return coeffs.values[(gaussian * SH_COUNT + (rest % SH_COUNT)) * 3 + Math.floor(rest / SH_COUNT)];
   });
-  engine.replace({
-    count,
-    shDegree: 3,
-    means: means.values,
-    logScales: scales.values,
-    quats: quats.values,
-    opacities: opacities.values,
-    sh,
-  });
+  engine.load(
+    untrainedState({
+      count,
+      shDegree: 3,
+      means: means.values,
+      logScales: scales.values,
+      quats: quats.values,
+      opacities: opacities.values,
+      sh,
+    }),
+  );
   engine.views.scalars[SCALAR.shDegree] = 3;
   const lens = { width, height, fx: width / 2, fy: width / 2, cx: width / 2, cy: height / 2 };
   const pose = { rotation: [1, 0, 0, 0, 1, 0, 0, 0, 1], translation: [-0.123, -0.456, 8] };

@@ -10,6 +10,7 @@ import type {
 } from "../../src/backend/training.ts";
 import { allocateGaussians, type Gaussians } from "../../src/splat/gaussians.ts";
 import type { Camera } from "../../src/trainer/camera.ts";
+import { untrainedState, type TrainerState } from "../../src/trainer/state.ts";
 
 /** What the backend asked of the trainer, and means to make it fail. */
 export interface ScriptedTraining extends Training {
@@ -17,6 +18,8 @@ export interface ScriptedTraining extends Training {
   readonly settings: TrainingSettings;
   readonly mask: SceneMask | null;
   readonly step: number;
+  /** What it was told to go on from. */
+  readonly restored: TrainerState | null;
   readonly isClosed: boolean;
   /** While true no step is made. */
   paused: boolean;
@@ -42,6 +45,7 @@ class InMemoryTraining implements ScriptedTraining {
   settings: TrainingSettings;
   mask: SceneMask | null = null;
   step = 0;
+  restored: TrainerState | null = null;
   isClosed = false;
   paused = false;
   readonly #onEvent: (event: TrainingEvent) => void;
@@ -81,9 +85,26 @@ class InMemoryTraining implements ScriptedTraining {
     this.settings = { ...this.settings, ...settings };
   }
 
-  restore(gaussians: Gaussians, step: number): void {
-    this.#gaussians = gaussians;
-    this.step = step;
+  restore(state: TrainerState): void {
+    this.restored = state;
+    this.#gaussians = state.gaussians;
+    this.step = state.step;
+    for (const { index, steps } of state.frames) if (steps > 0) this.#seen.add(index);
+    if (state.finish !== null) this.finish({ steps: (state.finish.steps ?? 0) - state.finish.stepsMade });
+  }
+
+  checkpoint(): Promise<TrainerState | null> {
+    if (this.#gaussians === null) return Promise.resolve(null);
+    const isFinishing = this.#phase !== "training";
+    return Promise.resolve({
+      ...untrainedState(this.#gaussians),
+      step: this.step,
+      frames: [...this.frames.keys()].map((index) => {
+        return { index, steps: this.#seen.has(index) ? 1 : 0, psnr: null, seeded: true };
+      }),
+      finish: isFinishing ? { stepsMade: 0, steps: this.#left(), elapsedS: 0, durationS: null } : null,
+      done: this.#phase === "done",
+    });
   }
 
   snapshot(): Promise<{ gaussians: Gaussians; step: number } | null> {
@@ -117,6 +138,7 @@ class InMemoryTraining implements ScriptedTraining {
 
   #turn(): void {
     if (this.paused || this.#phase === "done") return;
+    if (!this.settings.live && this.#phase === "training") return;
     if (
       this.#phase === "finishing" &&
       (this.step >= this.#lastStep || Date.now() / 1000 >= this.#deadlineS)
@@ -132,6 +154,11 @@ class InMemoryTraining implements ScriptedTraining {
     for (const index of fresh) this.#seen.add(index);
     if (fresh.length > 0) this.#onEvent({ type: "trained", indices: fresh });
     if (fresh.length > 0 || this.step % 50 === 0) this.#report(fresh);
+  }
+
+  /** Steps that finishing still calls for. */
+  #left(): number {
+    return Number.isFinite(this.#lastStep) ? this.#lastStep - this.step : 0;
   }
 
   #grow(count: number): void {

@@ -3,6 +3,7 @@ import type { Engine } from "../../src/trainer/engine.ts";
 import { allocateMemory, growMemory, sizeOf, viewsOf, type Capacity } from "../../src/trainer/memory.ts";
 import { parameterGroups } from "../../src/trainer/strategy.ts";
 import { randomStream } from "../../src/trainer/random.ts";
+import { untrainedState } from "../../src/trainer/state.ts";
 import { between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
 describe("memory", () => {
@@ -125,13 +126,13 @@ describe("an engine whose capacity changes", () => {
     const engine = filled(20, 4);
     engine.ensure({ gaussians: 50 });
     const small = soloEngine({ gaussians: 10, shCount: 4 });
-    small.replace(gaussians);
+    small.load(untrainedState(gaussians));
     expect(small.count).toBe(45);
     const back = small.extract();
     expect(back.means).toEqual(gaussians.means);
     expect([...back.sh]).toEqual([...gaussians.sh].filter((_, i) => i % 16 < 4));
     expect(small.views.meansMoment1.every((value) => value === 0)).toBe(true);
-    engine.replace(gaussians);
+    engine.load(untrainedState(gaussians));
     expect(engine.views.quatsMoment2.subarray(0, 45 * 4).every((value) => value === 0)).toBe(true);
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Trainer, type TrainerFrame, type TrainerSettings } from "../../src/trainer/train.ts";
 import { deadGaussians } from "../../src/trainer/strategy.ts";
-import { drawnFrames, largestDifference, soloEngine } from "./scenes.ts";
+import { drawnFrames, soloEngine } from "./scenes.ts";
 
 const SETTINGS: TrainerSettings = {
   maxGaussians: 400,
@@ -174,51 +174,6 @@ describe("phases", () => {
     expect(trainer.advance()).toBeNull();
     expect(trainer.phase).toBe("done");
     expect(trainer.engine.count).toBe(0);
-  });
-});
-
-describe("restoring", () => {
-  it("shows the same picture as before, colour detail included, before any step", () => {
-    const frames = drawnFrames(3);
-    const first = trained(20, { shDegree: 2 }, frames);
-    const { views } = first.engine;
-    for (let i = 0; i < first.engine.count * 27; i++) if (i % 9 > 0) views.sh[i] = 0.3 * Math.sin(i);
-    const gaussians = first.engine.extract();
-    const second = newTrainer({ shDegree: 2 });
-    second.restore(gaussians, 700);
-    expect(second.step).toBe(700);
-    expect(second.engine.extract()).toEqual(gaussians);
-    const flat = newTrainer({ shDegree: 0 });
-    flat.restore(gaussians, 700);
-    const [rich, again, dull] = [second, second, flat].map((trainer) => trainer.render(frames[0].camera));
-    expect(again).toEqual(rich);
-    expect(largestDifference(rich, dull)).toBeGreaterThan(10);
-    second.setSettings({ shDegree: 0 });
-    expect(second.render(frames[0].camera)).toEqual(dull);
-  });
-
-  it("goes on from there: known frames bring no new Gaussians, and PSNR does not fall", () => {
-    const frames = drawnFrames(6);
-    const first = trained(120, {}, frames);
-    const gaussians = first.engine.extract();
-    const before = meanScore(first, frames);
-    const second = newTrainer();
-    for (const frame of frames) second.addFrame(frame);
-    second.restore(gaussians, first.step);
-    expect(meanScore(second, frames)).toBeCloseTo(before, 4);
-    for (let i = 0; i < 60; i++) second.advance();
-    expect(second.engine.count).toBeLessThanOrEqual(Math.floor(gaussians.count * 1.05));
-    expect(meanScore(second, frames)).toBeGreaterThan(before - 0.5);
-  });
-
-  it("keeps restored Gaussians above the cap, and grows no further", () => {
-    const gaussians = trained(1).engine.extract();
-    const second = newTrainer({ maxGaussians: 50 });
-    expect(gaussians.count).toBeGreaterThan(50);
-    second.restore(gaussians, 1);
-    for (const frame of drawnFrames(3)) second.addFrame(frame);
-    for (let i = 0; i < 110; i++) second.advance();
-    expect(second.engine.count).toBe(gaussians.count);
   });
 });
 
