@@ -1,6 +1,7 @@
 /** Opens a session: a new one, or the one that a folder holds. */
 import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
+import { chunksOnDisk, sessionKeyOf } from "./bucket-folder.ts";
 import { Session, type SessionDeps } from "./session.ts";
 import { trainingSettings } from "./settings.ts";
 import type { SavedSession } from "./store.ts";
@@ -20,7 +21,9 @@ const SEED = 1;
  * at a time; those that are damaged are set aside with a warning.
  */
 export async function openSession(deps: OpenSessionDeps): Promise<Session> {
-  const saved = (await deps.store.readSession()) ?? newSession(deps.settings);
+  const known = (await deps.store.readSession()) ?? newSession(deps.settings);
+  const sessionKey = sessionKeyOf(deps.scene, known.session_id);
+  const saved = { ...known, chunks: [...(await chunksOnDisk(deps.bucketFolder, sessionKey, known.chunks))] };
   let session: Session | undefined;
   const training = await deps.startTraining(
     { ...trainingSettings(saved.settings), threads: deps.threads, seed: SEED, live: true },

@@ -12,6 +12,8 @@ import { messageOf, type SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
 import { nowS } from "../time.ts";
+import { sessionKeyOf } from "./bucket-folder.ts";
+import type { BucketQueue } from "./bucket-queue.ts";
 import { ChunkSchedule } from "./chunk-schedule.ts";
 import { ChunkWriter } from "./chunks.ts";
 import { Ending } from "./ending.ts";
@@ -32,8 +34,10 @@ import type { Training, TrainingEvent } from "./training.ts";
 export interface SessionDeps {
   readonly store: SessionStore;
   readonly training: Training;
-  /** Folder that stands for the bucket. */
+  /** Folder that is laid out as the bucket. */
   readonly bucketFolder: string;
+  /** Takes it to the bucket; null when none is configured. */
+  readonly uploads: BucketQueue | null;
   readonly scene: string;
   readonly threads: number;
   readonly maxPixels: number;
@@ -44,7 +48,6 @@ export interface SessionDeps {
   readonly statusChanged: () => void;
 }
 
-const BUCKET_PREFIX = "scenes";
 const MAX_WARNINGS = 50;
 /** A reading dated later than this would hide all that follow. */
 const MAX_AHEAD_S = 3600;
@@ -81,10 +84,14 @@ export class Session {
     this.frames.restoreRejectedCount(saved.rejected_count);
     this.slot = new SnapshotSlot(saved.version_ceiling);
     this.chunks = new ChunkWriter(
-      { bucketFolder: deps.bucketFolder, prefix: BUCKET_PREFIX, scene: deps.scene, sessionId: this.id },
+      {
+        bucketFolder: deps.bucketFolder,
+        sessionKey: sessionKeyOf(deps.scene, this.id),
+        uploads: deps.uploads,
+        status: () => bucketStatus(this),
+        onError: (error) => this.#trouble("status.json was not written", error),
+      },
       saved.chunks,
-      () => bucketStatus(this),
-      (error) => this.#trouble("status.json was not written", error),
     );
     this.#schedule = this.#createSchedule(saved.chunk_step);
     this.intake = this.#createIntake();
@@ -219,9 +226,10 @@ export class Session {
     await this.#letGo();
   }
 
-  /** End without saving: the session is to be forgotten. */
+  /** End without saving: the session is to be forgotten. Its chunks stay, and status.json names them all. */
   async abandon(): Promise<void> {
     await this.#settle();
+    if (this.chunks.written.length > 0) await this.chunks.writeStatus();
     await this.#letGo();
   }
 
