@@ -79,6 +79,8 @@ export class BucketTrouble {
   failed(error: unknown): void {
     this.#failures++;
     const forUser = isForUser(error);
+    // What only the user can mend stays told until something succeeds.
+    if (this.#isForUser && !forUser) return;
     if (this.#failures < (forUser ? TOLD_TO_USER_AFTER : TOLD_AFTER)) return;
     const told = describe(error);
     if (forUser && this.#current !== told) this.#deps.warn(told);

@@ -300,7 +300,8 @@ export class Session {
       `chunk ${chunk.index}: frames ${chunk.first_frame}–${chunk.last_frame}, ` +
         `${chunk.gaussian_count} Gaussians, ${chunk.key}`,
     );
-    this.chunks.statusChanged();
+    // Once it is named there, it goes to the bucket.
+    this.#inBackground("status.json was not written", this.chunks.writeStatus());
     this.#inBackground("the session was not saved", this.save());
     this.#deps.publish({ event: "chunk", data: chunk });
     this.#deps.statusChanged();
