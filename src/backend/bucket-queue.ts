@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import type { BucketStatus, Chunk } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { Bucket } from "../remote/r2.ts";
+import type { R2Bucket } from "../remote/r2.ts";
 import { nowS, sleep } from "../time.ts";
 import { readChunk, readSessions, readStatus, sceneKeyOf, statusKeyOf } from "./bucket-folder.ts";
 import { BucketTrouble, UPLOAD_PACE, waitAfter, type UploadPace } from "./bucket-trouble.ts";
@@ -15,7 +15,7 @@ import { createBell } from "./bell.ts";
 import { UploadRecord, type Uploaded } from "./upload-record.ts";
 
 export interface BucketQueueDeps {
-  readonly bucket: Bucket;
+  readonly bucket: R2Bucket;
   /** Folder that is laid out as the bucket. */
   readonly folder: string;
   /** File of what the bucket has. */

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { SceneSettings, Status } from "../api/schema.ts";
 import type { Log } from "../log.ts";
-import type { Bucket } from "../remote/r2.ts";
+import type { R2Bucket } from "../remote/r2.ts";
 import { BucketQueue } from "./bucket-queue.ts";
 import type { UploadPace } from "./bucket-trouble.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
@@ -33,7 +33,7 @@ export interface SceneOptions {
   /** Default 2 decoded at once, 64 waiting. */
   readonly ingest?: IngestLimits | undefined;
   /** Where chunks go; default: they stay in the data folder. The scene closes it. */
-  readonly bucket?: Bucket | undefined;
+  readonly bucket?: R2Bucket | undefined;
   /** How fast it is tried; the defaults are in `bucket-trouble.ts`. */
   readonly uploadPace?: Partial<UploadPace> | undefined;
 }

@@ -1,5 +1,5 @@
 /** What a bucket's refusal means, and what to do about it. Codes: R2's S3 API documentation, "Error codes". */
-import { messageOf, SplatError } from "../errors.ts";
+import { messageOf, SplatError, toSplatError } from "../errors.ts";
 
 /** The bucket that was asked, for people. */
 export interface Asked {
@@ -73,8 +73,8 @@ const MEANINGS_BY_STATUS: Readonly<Record<number, Meaning>> = {
 
 /**
  * The error to throw for what the SDK threw: `not_configured` for what the user has to mend, `refused` with status and
- * `Retry-After` for other answers, `unreachable` when there was none, `interrupted` when the caller gave up. What the
- * server wrote is not passed on: some servers repeat keys and signatures.
+ * `Retry-After` for other answers, `unreachable` when there was none, `interrupted` when the caller gave up; anything
+ * else is a bug. What the server wrote is not passed on: some servers repeat keys and signatures.
  */
 export function bucketError(thrown: unknown, { bucket, host }: Asked): SplatError {
   const error = (thrown ?? {}) as SdkError;
@@ -82,7 +82,7 @@ export function bucketError(thrown: unknown, { bucket, host }: Asked): SplatErro
   if (error.name === "AbortError") {
     return new SplatError("interrupted", `the request to ${host} was given up`);
   }
-  if (status === undefined) return unreachable(thrown, host);
+  if (status === undefined) return isNetwork(error) ? unreachable(thrown, host) : toSplatError(thrown);
   const code = error.name ?? "unknown";
   const refusal = { status, code, retryAfterS: retryAfterS(error) };
   const meaning = MEANINGS[code] ?? MEANINGS_BY_STATUS[status];
@@ -99,12 +99,17 @@ export function statusOf(thrown: unknown): number | undefined {
   return ((thrown ?? {}) as SdkError).$metadata?.httpStatusCode;
 }
 
+/** Node's network errors have a code; the SDK's own time limits this name. */
+function isNetwork({ name, code }: SdkError): boolean {
+  return typeof code === "string" || name === "TimeoutError";
+}
+
 function unreachable(thrown: unknown, host: string): SplatError {
-  const hint =
-    (thrown as SdkError).code === "ENOTFOUND"
-      ? "Check R2_ENDPOINT_URL, and whether this machine is online."
-      : "Check whether this machine is online.";
-  const reason = messageOf(thrown).split("\n")[0] || (thrown as SdkError).code;
+  const { name, code } = thrown as SdkError;
+  const hint = `Check ${code === "ENOTFOUND" ? "R2_ENDPOINT_URL, and " : ""}whether this machine is online.`;
+  // The SDK calls cut connections so too, but those have a code.
+  const isIdle = name === "TimeoutError" && code === undefined;
+  const reason = isIdle ? "nothing moved on the connection" : messageOf(thrown).split("\n")[0] || code;
   return new SplatError("unreachable", `no answer from the bucket's server at ${host}: ${reason}`, { hint });
 }
 

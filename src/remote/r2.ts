@@ -43,14 +43,17 @@ const NO_LOG = Object.fromEntries(
  * Open a bucket; nothing is asked of it yet. Throws `not_configured` when the settings cannot be right.
  * The SDK is loaded here, because most commands need no bucket.
  */
-export async function openBucket(settings: BucketSettings, options: BucketOptions = {}): Promise<Bucket> {
+export async function openBucket(settings: BucketSettings, options: BucketOptions = {}): Promise<R2Bucket> {
   const address = parseBucketAddress(settings);
   const sdk = await import("@aws-sdk/client-s3");
-  return new Bucket(sdk, createClient(sdk, settings, address, options), address);
+  return new R2Bucket(sdk, createClient(sdk, settings, address, options), address);
 }
 
-/** See the top of the file; `openBucket` makes one. Every method throws what `bucketError` says. */
-export class Bucket {
+/**
+ * See the top of the file; `openBucket` makes one. Every method throws what `bucketError` says.
+ * Not named `Bucket`: in a class of that name tsc 7.0.2 writes `_a:` for the SDK's key `Bucket:`.
+ */
+export class R2Bucket {
   readonly #sdk: typeof Sdk;
   readonly #s3: Sdk.S3Client;
   readonly #address: BucketAddress;

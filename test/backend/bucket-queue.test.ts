@@ -57,7 +57,7 @@ async function start(
   settings: Partial<BucketSettings> = {},
   pace: Partial<typeof PACE> = {},
 ): Promise<TestBackend> {
-  const bucket = await openBucket({ ...r2.settings(proxy.url), ...settings }, { idleTimeoutMs: 300 });
+  const bucket = await openBucket({ ...r2.settings(proxy.url), ...settings }, { idleTimeoutMs: 1000 });
   const backend = await openTestBackend({
     dataDir: dataDir ?? (await temporaryFolder()),
     bucket,
