@@ -19,12 +19,19 @@ export function compile(files) {
     include: ["../../src/**/*.d.ts"],
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
-  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], {
-    stdio: ["ignore", 2, 2],
-  });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], {
+      stdio: ["ignore", 2, 2],
+    });
+  } catch (error) {
+    remove();
+    throw error;
+  }
   return {
     /** Import one of them. */
     load: (file) => import(pathToFileURL(join(folder, file.replace(/\.ts$/, ".js"))).href),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    /** Take them away. */
+    remove,
   };
 }
