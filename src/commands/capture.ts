@@ -1,6 +1,6 @@
 /** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
 import { InvalidArgumentError, type Command } from "commander";
-import { nonNegativeNumber, openClient, positiveInteger, withBackend, type BackendFlags } from "./flags.ts";
+import { nonNegativeNumber, openClient, wholeNumber, withBackend, type BackendFlags } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
 import { EXIT_CODES } from "../errors.ts";
@@ -27,7 +27,7 @@ export function registerCapture(program: Command): void {
     .option("--exclude <glob...>", "leave out files that match")
     .option("--once", "send what is there and exit")
     .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
-    .option("--in-flight <n>", "uploads under way at once (default: 4)", positiveInteger)
+    .option("--in-flight <n>", "uploads under way at once (default: 4)", wholeNumber(1, 64))
     .option("--no-dataset", "ignore transforms.json")
     .option(
       "--give-up-after <s>",
