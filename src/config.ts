@@ -7,6 +7,14 @@ import { SplatError } from "./errors.ts";
 /** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
 export const DEFAULT_PORT = 7860;
 
+/** All of these are needed for a bucket; `R2_PUBLIC_URL` may be added. */
+const BUCKET_VARIABLES = [
+  "R2_ENDPOINT_URL",
+  "R2_BUCKET_NAME",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+] as const;
+
 /** Where each setting came from; printed so nobody wonders which backend a command talks to. */
 export type Origin = "flag" | "environment" | "default";
 
@@ -20,6 +28,17 @@ export interface Config {
   readonly dataDir: string;
   /** Browser origins the embedded backend accepts. */
   readonly corsOrigins: readonly string[];
+}
+
+/** The bucket that chunks go to, as the user gave it; `remote/r2-settings.ts` says whether it can be one. */
+export interface BucketConfig {
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Never printed, like the secret. */
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Where browsers read the bucket; null when they cannot. */
+  readonly publicUrl: string | null;
 }
 
 export interface ConfigFlags {
@@ -41,6 +60,34 @@ export function resolveConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv = proce
       .map((origin) => origin.trim().replace(/\/$/, ""))
       .filter((origin) => origin !== ""),
   });
+}
+
+/**
+ * The bucket to write to; undefined when none is asked for. The two keys alone ask for none: whoever uses AWS has them
+ * set for other purposes. Throws `not_configured`, naming what is missing of a set that is incomplete.
+ */
+export function resolveBucket(env: NodeJS.ProcessEnv = process.env): BucketConfig | undefined {
+  const [endpoint, bucket, accessKeyId, secretAccessKey] = BUCKET_VARIABLES.map((name) =>
+    nonEmpty(env[name]),
+  );
+  const publicUrl = nonEmpty(env["R2_PUBLIC_URL"]) ?? null;
+  if (endpoint === undefined && bucket === undefined && publicUrl === null) return undefined;
+  if (
+    endpoint === undefined ||
+    bucket === undefined ||
+    accessKeyId === undefined ||
+    secretAccessKey === undefined
+  ) {
+    const missing = BUCKET_VARIABLES.filter((name) => nonEmpty(env[name]) === undefined);
+    throw new SplatError(
+      "not_configured",
+      `the settings of the bucket are incomplete: no ${missing.join(", ")}`,
+      {
+        hint: "Set what is missing, or unset every R2_ variable to keep chunks on this machine.",
+      },
+    );
+  }
+  return Object.freeze({ endpoint, bucket, accessKeyId, secretAccessKey, publicUrl });
 }
 
 function pick(flag: string | undefined, env: string | undefined, fallback: string): [string, Origin] {

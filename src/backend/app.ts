@@ -49,7 +49,7 @@ function addCaptureRoutes(app: Hono, { scene, stopAnswerMs = STOP_ANSWER_MS }: A
       session_id: session.id,
       success: true,
       frame_count: session.frames.count,
-      chunks_uploaded: session.chunks.written.length,
+      chunks_uploaded: session.chunks.uploadedCount,
       frame_id: frame.frameId,
       duplicate,
       pose_source: frame.poseSource,
@@ -68,7 +68,7 @@ function addCaptureRoutes(app: Hono, { scene, stopAnswerMs = STOP_ANSWER_MS }: A
     const timeUp = sleep(stopAnswerMs, waiting).catch(() => undefined);
     await Promise.race([session.stop(finish_seconds), timeUp]).finally(() => answered.abort());
     const complete = session.state === "complete";
-    return context.json({ ...identity(scene), success: true, chunks: session.chunks.written, complete });
+    return context.json({ ...identity(scene), success: true, chunks: session.chunks.shown, complete });
   });
   app.post("/reset", async (context) => {
     await scene.reset();

@@ -1,32 +1,34 @@
-/**
- * Numbered chunks of the scene and the status.json beside them, laid out in a folder exactly as in the bucket:
- * `<prefix>/<scene>/<session_id>/chunk_0001.ply`.
- */
+/** Numbered chunks of the scene and the status.json beside them, in the folder that is laid out as the bucket. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { BucketStatus, Chunk } from "../api/schema.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
 import { encodePly } from "../splat/ply.ts";
 import { nowS } from "../time.ts";
+import { sceneKeyOf, statusKeyOf } from "./bucket-folder.ts";
+import type { BucketQueue } from "./bucket-queue.ts";
 import { storageError, writeDurably } from "./durable.ts";
 import { createSerial } from "./serial.ts";
 
 /** A bucket takes one write per key and second; the same pace is kept here. */
 const STATUS_EVERY_MS = 1200;
 
-export interface ChunkPlace {
-  /** Folder that stands for the bucket. */
+export interface ChunkWriterDeps {
+  /** Folder that is laid out as the bucket. */
   readonly bucketFolder: string;
-  readonly prefix: string;
-  readonly scene: string;
-  readonly sessionId: string;
+  /** The session's place in it. */
+  readonly sessionKey: string;
+  /** Takes it all to the bucket; null when there is none and the folder stands for it. */
+  readonly uploads: BucketQueue | null;
+  /** What status.json says. */
+  readonly status: () => BucketStatus;
+  /** status.json was not written. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Writes one session's chunks. */
 export class ChunkWriter {
-  readonly #place: ChunkPlace;
-  readonly #status: () => BucketStatus;
-  readonly #onError: (error: unknown) => void;
+  readonly #deps: ChunkWriterDeps;
   readonly #written: Chunk[];
   readonly #serial = createSerial();
   #timer: NodeJS.Timeout | undefined;
@@ -34,20 +36,30 @@ export class ChunkWriter {
   #closed = false;
 
   /** @param written chunks of before a restart. */
-  constructor(
-    place: ChunkPlace,
-    written: readonly Chunk[],
-    status: () => BucketStatus,
-    onError: (error: unknown) => void,
-  ) {
-    this.#place = place;
+  constructor(deps: ChunkWriterDeps, written: readonly Chunk[]) {
+    this.#deps = deps;
     this.#written = [...written];
-    this.#status = status;
-    this.#onError = onError;
   }
 
   get written(): readonly Chunk[] {
     return this.#written;
+  }
+
+  /** The chunks as those who read the bucket see them. */
+  get shown(): Chunk[] {
+    const { uploads } = this.#deps;
+    if (uploads === null) return [...this.#written];
+    return this.#written.map((chunk) => (this.#isUploaded(chunk) ? uploads.shown(chunk) : chunk));
+  }
+
+  /** How many chunks are in the bucket. */
+  get uploadedCount(): number {
+    return this.#written.filter((chunk) => this.#isUploaded(chunk)).length;
+  }
+
+  /** What keeps chunks from the bucket now; null when nothing does. */
+  get trouble(): string | null {
+    return this.#deps.uploads?.trouble.current ?? null;
   }
 
   /** Newest frame that a chunk covers, 0 before the first. */
@@ -59,7 +71,7 @@ export class ChunkWriter {
   async write(gaussians: Gaussians, lastFrame: number): Promise<Chunk> {
     const index = this.#written.length + 1;
     const name = `chunk_${String(index).padStart(4, "0")}.ply`;
-    const key = `${this.#sessionKey()}/${name}`;
+    const key = `${this.#deps.sessionKey}/${name}`;
     const file = await this.#put(key, encodePly(gaussians));
     const chunk: Chunk = {
       name,
@@ -82,7 +94,7 @@ export class ChunkWriter {
     if (this.#timer !== undefined || this.#closed) return;
     const waitMs = Math.max(0, this.#statusAtMs + STATUS_EVERY_MS - Date.now());
     this.#timer = setTimeout(() => {
-      this.writeStatus().catch(this.#onError);
+      this.writeStatus().catch(this.#deps.onError);
     }, waitMs);
     this.#timer.unref();
   }
@@ -94,9 +106,12 @@ export class ChunkWriter {
     this.#statusAtMs = Date.now();
     return this.#serial(async () => {
       if (this.#closed) return;
-      const content = new TextEncoder().encode(`${JSON.stringify(this.#status(), null, 1)}\n`);
-      await this.#put(`${this.#sessionKey()}/status.json`, [content]);
-      await this.#put(`${this.#sceneKey()}/status.json`, [content]);
+      const { sessionKey, uploads } = this.#deps;
+      const status = this.#deps.status();
+      const content = new TextEncoder().encode(`${JSON.stringify(status, null, 1)}\n`);
+      await this.#put(statusKeyOf(sessionKey), [content]);
+      await this.#put(statusKeyOf(sceneKeyOf(sessionKey)), [content]);
+      uploads?.publish(sessionKey, status);
     });
   }
 
@@ -107,20 +122,16 @@ export class ChunkWriter {
     await this.#serial(() => Promise.resolve());
   }
 
-  #sceneKey(): string {
-    return `${this.#place.prefix}/${this.#place.scene}`;
-  }
-
-  #sessionKey(): string {
-    return `${this.#sceneKey()}/${this.#place.sessionId}`;
+  #isUploaded(chunk: Chunk): boolean {
+    const { uploads, sessionKey } = this.#deps;
+    return uploads === null || uploads.has(sessionKey, chunk);
   }
 
   async #put(key: string, slices: Iterable<Uint8Array>) {
-    await mkdir(join(this.#place.bucketFolder, this.#sessionKey()), { recursive: true }).catch(
-      (error: unknown) => {
-        throw storageError(error);
-      },
-    );
-    return await writeDurably(join(this.#place.bucketFolder, key), slices);
+    const { bucketFolder, sessionKey } = this.#deps;
+    await mkdir(join(bucketFolder, sessionKey), { recursive: true }).catch((error: unknown) => {
+      throw storageError(error);
+    });
+    return await writeDurably(join(bucketFolder, key), slices);
   }
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
 import type { TrainerState } from "../trainer/state.ts";
+import { chunksOnDisk, sessionKeyOf } from "./bucket-folder.ts";
 import type { SavedSession } from "./saved-session.ts";
 import { Session, type SessionDeps } from "./session.ts";
 import { trainingSettings } from "./settings.ts";
@@ -23,7 +24,9 @@ const SEED = 1;
 export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   const { store } = deps;
   const checkpoint = await store.checkpoints.newest();
-  const saved = (await store.readSession(checkpoint?.session ?? null)) ?? newSession(deps.settings);
+  const known = (await store.readSession(checkpoint?.session ?? null)) ?? newSession(deps.settings);
+  const sessionKey = sessionKeyOf(deps.scene, known.session_id);
+  const saved = { ...known, chunks: [...(await chunksOnDisk(deps.bucketFolder, sessionKey, known.chunks))] };
   const frames = await store.readFrames();
   const isNew = checkpoint === null && frames.length === 0;
   let session: Session | undefined;

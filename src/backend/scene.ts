@@ -4,6 +4,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { SceneSettings, Status } from "../api/schema.ts";
 import type { Log } from "../log.ts";
+import type { R2Bucket } from "../remote/r2.ts";
+import { BucketQueue } from "./bucket-queue.ts";
+import type { UploadPace } from "./bucket-trouble.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LiveEvents } from "./live.ts";
 import { lockFolder } from "./lock.ts";
@@ -29,6 +32,10 @@ export interface SceneOptions {
   readonly settings?: Partial<SceneSettings> | undefined;
   /** Default 2 decoded at once, 64 waiting. */
   readonly ingest?: IngestLimits | undefined;
+  /** Where chunks go; default: they stay in the data folder. The scene closes it. */
+  readonly bucket?: R2Bucket | undefined;
+  /** How fast it is tried; the defaults are in `bucket-trouble.ts`. */
+  readonly uploadPace?: Partial<UploadPace> | undefined;
 }
 
 const SCENE_NAME = "main";
@@ -47,6 +54,7 @@ export class Scene {
   readonly #earlyWarnings: string[] = [];
   #session: Session | null = null;
   #store: SessionStore | null = null;
+  #uploads: BucketQueue | null = null;
   #closed: Promise<void> | null = null;
 
   private constructor(options: SceneOptions, unlock: () => Promise<void>) {
@@ -60,9 +68,11 @@ export class Scene {
     const unlock = await lockFolder(options.dataDir);
     const scene = new Scene(options, unlock);
     try {
+      scene.#uploads = await scene.#openUploads();
       await scene.#begin({ ...DEFAULT_SETTINGS, ...options.settings });
       return scene;
     } catch (error) {
+      await scene.#uploads?.close();
       await unlock();
       throw error;
     }
@@ -108,8 +118,23 @@ export class Scene {
       try {
         await this.#session?.close();
       } finally {
+        await this.#uploads?.close();
         await this.#unlock();
       }
+    });
+  }
+
+  async #openUploads(): Promise<BucketQueue | null> {
+    const { dataDir, log, bucket, uploadPace } = this.#options;
+    if (bucket === undefined) return null;
+    return await BucketQueue.open({
+      bucket,
+      folder: join(dataDir, "bucket"),
+      recordPath: join(dataDir, "state", "uploads.json"),
+      log,
+      warn: (message) => this.#warn(message),
+      changed: () => this.live.statusChanged(),
+      pace: uploadPace,
     });
   }
 
@@ -121,6 +146,7 @@ export class Scene {
     const session = await openSession({
       store,
       bucketFolder: join(dataDir, "bucket"),
+      uploads: this.#uploads,
       scene: SCENE_NAME,
       startTraining,
       settings,

@@ -12,6 +12,8 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
 import { nowS } from "../time.ts";
+import { sessionKeyOf } from "./bucket-folder.ts";
+import type { BucketQueue } from "./bucket-queue.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { ChunkSchedule } from "./chunk-schedule.ts";
 import { ChunkWriter } from "./chunks.ts";
@@ -35,8 +37,10 @@ import { Warnings } from "./warnings.ts";
 export interface SessionDeps {
   readonly store: SessionStore;
   readonly training: Training;
-  /** Folder that stands for the bucket. */
+  /** Folder that is laid out as the bucket. */
   readonly bucketFolder: string;
+  /** Takes it to the bucket; null when none is configured. */
+  readonly uploads: BucketQueue | null;
   readonly scene: string;
   readonly threads: number;
   readonly maxPixels: number;
@@ -47,7 +51,6 @@ export interface SessionDeps {
   readonly statusChanged: () => void;
 }
 
-const BUCKET_PREFIX = "scenes";
 const CHECKPOINT_EVERY_MS = 10_000;
 
 /** See the top of the file; `openSession` makes one. */
@@ -83,10 +86,14 @@ export class Session {
     this.frames.restoreRejectedCount(saved.rejected_count);
     this.slot = new SnapshotSlot(saved.version_ceiling);
     this.chunks = new ChunkWriter(
-      { bucketFolder: deps.bucketFolder, prefix: BUCKET_PREFIX, scene: deps.scene, sessionId: this.id },
+      {
+        bucketFolder: deps.bucketFolder,
+        sessionKey: sessionKeyOf(deps.scene, this.id),
+        uploads: deps.uploads,
+        status: () => bucketStatus(this),
+        onError: (error) => this.#trouble("status.json was not written", error),
+      },
       saved.chunks,
-      () => bucketStatus(this),
-      (error) => this.#trouble("status.json was not written", error),
     );
     this.#schedule = this.#createSchedule(saved.chunk_step);
     this.intake = this.#createIntake();
@@ -216,9 +223,10 @@ export class Session {
     }
   }
 
-  /** End without saving: the session is to be forgotten. */
+  /** End without saving: the session is to be forgotten. Its chunks stay, and status.json names them all. */
   async abandon(): Promise<void> {
     await this.#settle();
+    if (this.chunks.written.length > 0) await this.chunks.writeStatus();
     await this.#letGo();
   }
 
@@ -303,9 +311,9 @@ export class Session {
       `chunk ${chunk.index}: frames ${chunk.first_frame}–${chunk.last_frame}, ` +
         `${chunk.gaussian_count} Gaussians, ${chunk.key}`,
     );
-    // Named to the world only once a restart will know of it.
-    const recorded = this.saveRecord().then(() => this.chunks.statusChanged());
-    this.#inBackground("the session was not saved", recorded);
+    // Named to the world, and on its way to the bucket, only once a restart will know of it.
+    const named = this.saveRecord().then(() => this.chunks.writeStatus());
+    this.#inBackground("the session was not saved", named);
     this.#saver.checkpoint().catch(() => undefined);
     this.#deps.publish({ event: "chunk", data: chunk });
     this.#deps.statusChanged();

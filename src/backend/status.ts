@@ -30,20 +30,20 @@ export function statusOf(session: Session): Omit<Status, "boot_id"> {
     psnr_holdout: report.psnrHoldout,
     latency_ms: { accepted: session.accepted.percentiles(), trained: report.latency.percentiles() },
     durable_through: frames.lastIndex,
-    chunks_uploaded: chunks.written.length,
-    chunks: [...chunks.written],
+    chunks_uploaded: chunks.uploadedCount,
+    chunks: chunks.shown,
     joint_angles: [...(joints?.anglesRad ?? [0, 0, 0, 0, 0, 0])],
     joints_age_s: joints === null ? null : Math.max(0, nowS() - joints.timeS),
     version: slot.version,
     engine: { name: "splatctl", device: "cpu", threads: session.threads },
     memory_bytes: process.memoryUsage.rss(),
     warnings: [...session.warnings.messages],
-    last_error: session.lastError,
+    last_error: session.lastError ?? chunks.trouble,
     updated_at: nowS(),
   };
 }
 
-/** status.json in the bucket. */
+/** status.json in the folder; the bucket's names only what is there. */
 export function bucketStatus(session: Session): BucketStatus {
   return {
     session_id: session.id,

@@ -18,7 +18,7 @@ export function describeStatus(status: Status): string {
       "latency",
       `accepted ${latencyOf(latency.accepted.p50)}, trained ${latencyOf(latency.trained.p50)} (median)`,
     ],
-    ["chunks", `${count(status.chunks_uploaded)} written`],
+    ["chunks", chunksOf(status)],
     ["joints", status.joints_age_s === null ? "none received" : `${status.joints_age_s.toFixed(1)} s old`],
     ["engine", `${engine.name} on ${engine.device}, ${engine.threads} threads`],
     ["session", status.session_id],
@@ -54,6 +54,12 @@ export function bytes(sizeBytes: number): string {
 /** A count with thin groups of three: 12 345. */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
+}
+
+/** Those on their way to a bucket are told apart. */
+function chunksOf({ chunks, chunks_uploaded: uploaded }: Status): string {
+  const onTheirWay = chunks.length - uploaded;
+  return `${count(uploaded)} written${onTheirWay > 0 ? `, ${count(onTheirWay)} waiting for the bucket` : ""}`;
 }
 
 /** Never rounded up to 100. */

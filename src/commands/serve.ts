@@ -1,7 +1,7 @@
 /** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
-import { DEFAULT_PORT, resolveConfig } from "../config.ts";
+import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
@@ -42,6 +42,7 @@ export function registerServe(program: Command): void {
 async function serve(flags: ServeFlags): Promise<void> {
   const signal = interruptSignal();
   const { dataDir, token, corsOrigins } = resolveConfig(flags);
+  const bucketConfig = resolveBucket();
   const { openBackend } = await import("../backend/open-backend.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
   const isFollowed = process.stderr.isTTY && flags.quiet !== true;
@@ -49,9 +50,13 @@ async function serve(flags: ServeFlags): Promise<void> {
   const log = createLog(logFor(flags).level, (text) => line.say(text.trimEnd()));
   const settings = flags.maxGaussians === undefined ? {} : { max_gaussians: flags.maxGaussians };
   try {
-    const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log });
+    const bucket = bucketConfig && (await (await import("../remote/r2.ts")).openBucket(bucketConfig));
+    const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log, bucket });
     log.info(`listening on ${backend.url}${token === undefined ? "" : " (token needed)"}`);
     log.info(`data in ${resolve(dataDir)}; Ctrl-C saves and ends, a second one ends at once`);
+    log.info(
+      `chunks go to ${bucket === undefined ? join(resolve(dataDir), "bucket") : `bucket ${bucket.name}`}`,
+    );
     const show = (): void => line.update(describeProgress(backend.scene.status()));
     const shown = setInterval(show, SHOW_EVERY_MS);
     await new Promise((resolved) => signal.addEventListener("abort", resolved));

@@ -1,9 +1,11 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { createClient } from "../../src/api/client.ts";
 import { jpeg, temporaryFolder } from "../helpers/backend-fixture.ts";
+import { startR2 } from "../helpers/r2.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 
@@ -14,7 +16,13 @@ interface Served {
 }
 
 function serve(...flags: string[]): Served {
-  const child = spawn(process.execPath, [BIN, "serve", "--port", "0", ...flags]);
+  return serveWith({}, ...flags);
+}
+
+function serveWith(env: Record<string, string>, ...flags: string[]): Served {
+  const child = spawn(process.execPath, [BIN, "serve", "--port", "0", ...flags], {
+    env: { ...process.env, ...env },
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
   let text = "";
   child.stderr.on("data", (piece: Buffer) => {
@@ -61,4 +69,46 @@ it("refuses to listen for others without a token", async () => {
   const served = serve("--host", "0.0.0.0", "--data", await temporaryFolder());
   expect(await once(served.process, "exit")).toEqual([3, null]);
   expect(served.said()).toContain("SPLAT_API_TOKEN");
+});
+
+it("says which bucket it writes to, and nothing that the bucket's client would say", async () => {
+  const data = await temporaryFolder();
+  const local = serve("--data", data);
+  await urlOf(local);
+  local.process.kill("SIGINT");
+  await once(local.process, "exit");
+  expect(local.said()).toContain(`chunks go to ${join(data, "bucket")}`);
+  const r2 = await startR2();
+  onTestFinished(() => r2.close());
+  const { endpoint, bucket, accessKeyId, secretAccessKey } = r2.settings();
+  const settings = {
+    R2_ENDPOINT_URL: endpoint,
+    R2_BUCKET_NAME: bucket,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  const served = serveWith(settings, "--data", data);
+  await urlOf(served);
+  served.process.kill("SIGINT");
+  expect(await once(served.process, "exit")).toEqual([0, null]);
+  expect(served.said()).toMatch(/chunks go to bucket "splats" at 127\.0\.0\.1:\d+/);
+  expect(served.said()).not.toContain("NodeVersionSupportWarning");
+  for (const secret of [accessKeyId, secretAccessKey]) expect(served.said()).not.toContain(secret);
+  expect(await r2.get("scenes/main/status.json")).not.toBeNull();
+});
+
+it("ends with 3 when the bucket's settings are incomplete or cannot be right, and says which", async () => {
+  const data = await temporaryFolder();
+  const incomplete = serveWith({ R2_BUCKET_NAME: "splats", AWS_ACCESS_KEY_ID: "" }, "--data", data);
+  expect(await once(incomplete.process, "exit")).toEqual([3, null]);
+  expect(incomplete.said()).toMatch(/no R2_ENDPOINT_URL, AWS_ACCESS_KEY_ID/);
+  const settings = {
+    R2_ENDPOINT_URL: "https://account.r2.cloudflarestorage.com/splats",
+    R2_BUCKET_NAME: "splats",
+    AWS_ACCESS_KEY_ID: "some-key",
+    AWS_SECRET_ACCESS_KEY: "swordfish",
+  };
+  const pasted = serveWith(settings, "--data", data);
+  expect(await once(pasted.process, "exit")).toEqual([3, null]);
+  expect(pasted.said()).toMatch(/R2_ENDPOINT_URL[^]*names the bucket/);
 });
