@@ -11,7 +11,7 @@ import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } 
 import { randomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, joinClouds, type Box } from "./seed.ts";
+import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
@@ -152,8 +152,7 @@ export class Trainer {
 
   /** Start from known points; frames that have arrived before need no Gaussians of their own then. */
   addPoints(points: PointCloud): void {
-    this.#makeRoom(this.engine.count + points.positions.length / 3);
-    addGaussians(this.engine, points);
+    addGaussians(this.engine, thinOut(points, this.#settings.maxGaussians - this.engine.count));
     this.#unseeded = [];
   }
 
