@@ -80,7 +80,7 @@ export function explain(error: SplatError, options: { json?: boolean; verbose?: 
     });
   }
   const lines = [`error: ${error.message}`];
-  if (error.cause instanceof Error && error.cause.message !== error.message) {
+  if (error.cause instanceof Error && !error.message.includes(error.cause.message)) {
     lines.push(`  because: ${error.cause.message}`);
   }
   if (error.hint !== undefined) lines.push(`  ${error.hint}`);

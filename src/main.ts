@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { explain, EXIT_CODES, toSplatError, type SplatError } from "./errors.ts";
+import { explain, EXIT_CODES, SplatError, toSplatError } from "./errors.ts";
 import { registerCommands } from "./commands/index.ts";
 
 /**
@@ -20,13 +20,26 @@ export async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError("(add --help for usage)")
     .exitOverride();
   registerCommands(program);
+  const json = argv.includes("--json");
+  if (json) quietUsageErrors(program);
+  // Whoever reads us may stop reading; that is no fault of ours and needs no stack trace.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", () => (process.exitCode ??= EXIT_CODES.partial));
   try {
     await program.parseAsync(argv);
     return typeof process.exitCode === "number" ? process.exitCode : 0;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.usage;
-    return report(toSplatError(thrown), argv);
+    if (!(thrown instanceof CommanderError)) return report(toSplatError(thrown), argv);
+    if (thrown.exitCode === 0) return 0;
+    if (json) return report(new SplatError("usage", thrown.message.replace(/^error: /, "")), argv);
+    return EXIT_CODES.usage;
   }
+}
+
+/** With --json the one thing said of a wrong line is the JSON object on stdout. */
+function quietUsageErrors(command: Command): void {
+  command.configureOutput({ writeErr: () => undefined });
+  for (const child of command.commands) quietUsageErrors(child);
 }
 
 /** Read at run time from beside dist/, so the number lives in one place. */

@@ -53,7 +53,7 @@ export function breach(asked: Asked, why: string, cause?: unknown): SplatError {
  * `not_configured` for 401 and 403, `refused` for any other no.
  * `body` is the answer's text; one that is not the contract's own is named as such and never quoted.
  */
-export function refused(asked: Asked, response: Response, body: string): SplatError {
+export function refused(asked: Asked, response: Response, body: string, hadToken: boolean): SplatError {
   const { status } = response;
   const said = errorSchema.safeParse(parseJson(body)).data?.error;
   const refusal = {
@@ -65,7 +65,9 @@ export function refused(asked: Asked, response: Response, body: string): SplatEr
   if (status === 401) {
     return new SplatError(
       "not_configured",
-      `the backend at ${asked.url} wants a token that it was not given`,
+      hadToken
+        ? `the backend at ${asked.url} refused the token in SPLAT_API_TOKEN`
+        : `the backend at ${asked.url} wants a token that it was not given`,
       {
         hint: "Set SPLAT_API_TOKEN to the token that the backend was started with.",
         refusal,

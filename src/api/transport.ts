@@ -63,7 +63,7 @@ export function createTransport(options: ClientOptions): Transport {
       const answer = answerOf(asked, response, watch);
       watch.pause();
       if (response.ok || response.status === 304) return answer;
-      throw refused(asked, response, hide(token, await answer.text()));
+      throw refused(asked, response, hide(token, await answer.text()), token !== undefined);
     } catch (thrown) {
       throw watch.end(thrown);
     }

@@ -31,6 +31,8 @@ export interface OfflineOptions {
   readonly onProgress?: ((event: TrainingEvent & { type: "progress" }) => void) | undefined;
   /** A frame that cannot be used is left out; this tells which and why. */
   readonly onProblem: (name: string, reason: string) => void;
+  /** Something about the images that the user should know; each said once. */
+  readonly onWarning: (message: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -107,11 +109,16 @@ async function load(training: Training, options: OfflineOptions): Promise<Map<nu
   const { frames, maxPixels, signal } = options;
   const holdouts = new Map<number, Loaded>();
   let trainable = 0;
+  const warned = new Set<string>();
   for (const [position, { path, name, lens, cameraToWorld, holdout }] of frames.entries()) {
     if (signal?.aborted === true) break;
     const index = position + 1;
     try {
-      const { intrinsics, rgba, mask } = await decodeImage(await readFile(path), lens, maxPixels);
+      const { intrinsics, rgba, mask, warnings } = await decodeImage(await readFile(path), lens, maxPixels);
+      for (const warning of warnings.filter((message) => !warned.has(message))) {
+        warned.add(warning);
+        options.onWarning(warning);
+      }
       const camera = cameraFromPose(intrinsics, cameraToWorld);
       training.addFrame({ index, camera, rgba, mask, holdout });
       if (holdout) holdouts.set(index, { name, camera, rgba });

@@ -1,12 +1,13 @@
 /** What `splatctl train` does: read, train, score, write. */
-import { mkdir, readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import sharp from "sharp";
 import { writeDurably } from "../backend/durable.ts";
 import { trainOffline, type OfflineFrame, type PictureComparison } from "../backend/offline.ts";
 import type { PointCloud } from "../backend/training.ts";
-import { readDataset, type Dataset } from "../capture/dataset.ts";
+import { readDataset, type Dataset, type DatasetFrame } from "../capture/dataset.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { encodePly } from "../splat/ply.ts";
@@ -44,11 +45,12 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
   const evaluate = flags.eval === true || flags.evalImages !== undefined;
   const path = resolve(flags.output);
   // Found out now, not after minutes of training.
-  await mkdir(dirname(path), { recursive: true });
+  await requireWritable(path);
+  if (flags.evalImages !== undefined) await makeFolder(flags.evalImages);
   const dataset = await readDataset(folder);
   for (const { name, reason } of dataset.problems) log.warn(`${name} left out: ${reason}`);
   for (const note of dataset.notes) log.info(note);
-  const frames = framesOf(dataset, evaluate);
+  const frames = framesOf(dataset, evaluate, log);
   const trainable = frames.filter(({ holdout }) => !holdout).length;
   const steps =
     flags.steps ??
@@ -77,8 +79,14 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
           (psnrTrain === null ? "" : ` · training PSNR ${psnrTrain.toFixed(2)} dB`),
       ),
     onProblem: (name, reason) => progress.say(`warning: ${name} left out: ${reason}`),
+    onWarning: (message) => progress.say(`warning: ${message}`),
     signal,
   }).finally(() => progress.end());
+  if (result.steps === 0) {
+    throw new SplatError("partial", "no step was made, so no scene was written", {
+      hint: "Loading took all the time there was: give more --seconds, or none.",
+    });
+  }
   const gaussians = finiteGaussians(result.gaussians);
   const { sizeBytes } = await writeDurably(path, encodePly(gaussians));
   const mean = (key: "psnr" | "ssim"): number | null =>
@@ -114,14 +122,49 @@ export function describeTraining(summary: TrainSummary): string {
   return [...lines, path].join("\n");
 }
 
+/** A scene is a PLY; whether it can be written is found out before anything is trained. Throws `usage`, `bad_input`. */
+async function requireWritable(path: string): Promise<void> {
+  if (extname(path).toLowerCase() !== ".ply") {
+    throw new SplatError("usage", `-o ${path}: scenes are written as PLY so far`, {
+      hint: "Name a .ply file.",
+    });
+  }
+  await makeFolder(dirname(path));
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) throw new SplatError("bad_input", `${path} is a folder`, { hint: "Name a file in it." });
+}
+
+/** Make a folder that can be written to. Throws `bad_input`. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    throw new SplatError("bad_input", `cannot write into ${folder}: ${messageOf(cause)}`, {
+      cause,
+      hint: "Name another place, or mend its permissions.",
+    });
+  }
+}
+
+/** One frame in so many is held out for scoring where a data set has no test split (the custom since Mip-NeRF 360). */
+const HOLDOUT_EVERY = 8;
+
 /** Without scoring, the test split is as good to train on as any other. */
-function framesOf(dataset: Dataset, evaluate: boolean): OfflineFrame[] {
-  return dataset.frames.map(({ path, name, camera, cameraToWorld, holdout }) => ({
-    path,
-    name,
-    lens: camera ?? dataset.camera,
-    cameraToWorld,
-    holdout: holdout && evaluate,
+function framesOf(dataset: Dataset, evaluate: boolean, log: Log): OfflineFrame[] {
+  const hasSplit = dataset.frames.some(({ holdout }) => holdout);
+  if (evaluate && !hasSplit) log.warn(`no test split: every ${HOLDOUT_EVERY}th frame is held out instead`);
+  const isHeldOut = (frame: DatasetFrame, i: number): boolean =>
+    evaluate && (hasSplit ? frame.holdout : i % HOLDOUT_EVERY === HOLDOUT_EVERY - 1);
+  return dataset.frames.map((frame, i) => ({
+    path: frame.path,
+    name: frame.name,
+    lens: frame.camera ?? dataset.camera,
+    cameraToWorld: frame.cameraToWorld,
+    holdout: isHeldOut(frame, i),
   }));
 }
 
@@ -140,9 +183,6 @@ async function readPoints({ pointsPath }: Dataset, log: Log): Promise<PointCloud
 /** Writes truth | render, side by side, as NAME.png. */
 function comparisonWriter(folder: string): (comparison: PictureComparison) => Promise<void> {
   return async ({ name, width, height, truth, render }) => {
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-      throw new SplatError("bad_input", `cannot write to ${folder}`, { cause: error });
-    });
     const raw = { width, height, channels: 3 } as const;
     const file = join(folder, `${basename(name, extname(name))}.png`);
     await sharp({ create: { width: 2 * width, height, channels: 3, background: "black" } })

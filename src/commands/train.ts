@@ -1,5 +1,6 @@
 /** `splatctl train`: train a posed data set here and now, without a backend. */
 import { Option, type Command } from "commander";
+import { EXIT_CODES } from "../errors.ts";
 import { logFor, nonNegativeNumber, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 
@@ -54,5 +55,6 @@ export function registerTrain(program: Command): void {
       const { trainDataset, describeTraining } = await import("./train-dataset.ts");
       const summary = await trainDataset(dataset, flags, logFor(flags));
       printResult(flags, summary, describeTraining(summary));
+      if (!summary.complete) process.exitCode = EXIT_CODES.partial;
     });
 }

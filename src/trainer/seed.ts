@@ -54,6 +54,16 @@ export function addGaussians(engine: Engine, points: PointCloud, scale = 1): voi
   engine.count = start + count;
 }
 
+/** At most `max` of the points, evenly taken. */
+export function thinOut(points: PointCloud, max: number): PointCloud {
+  const count = points.positions.length / 3;
+  if (count <= max) return points;
+  const kept = Array.from({ length: max }, (_, i) => Math.floor((i * count) / max));
+  const pick = (values: Float32Array): Float32Array =>
+    Float32Array.from(kept.flatMap((i) => [...values.subarray(i * 3, i * 3 + 3)]));
+  return { positions: pick(points.positions), colors: pick(points.colors) };
+}
+
 /** All points of several clouds, at most `max`. */
 export function joinClouds(clouds: readonly PointCloud[], max: number): PointCloud {
   const total = clouds.reduce((sum, { positions }) => sum + positions.length, 0);

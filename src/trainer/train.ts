@@ -12,7 +12,7 @@ import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } 
 import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, joinClouds, type Box } from "./seed.ts";
+import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
 import type { TrainerState } from "./state.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
@@ -151,10 +151,9 @@ export class Trainer {
     if (this.engine.count > this.#settings.maxGaussians) this.engine.count = this.#settings.maxGaussians;
   }
 
-  /** Start from known points, above the cap too; frames that have arrived before need no Gaussians of their own then. */
+  /** Start from known points, up to the cap; frames that have arrived before need no Gaussians of their own then. */
   addPoints(points: PointCloud): void {
-    this.engine.ensure({ gaussians: this.engine.count + points.positions.length / 3 });
-    addGaussians(this.engine, points);
+    addGaussians(this.engine, thinOut(points, this.#settings.maxGaussians - this.engine.count));
     this.#unseeded = [];
   }
 
