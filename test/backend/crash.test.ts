@@ -1,4 +1,6 @@
 /** The real backend, killed without warning, again and again. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createClient, type Client } from "../../src/api/client.ts";
 import type { Status } from "../../src/api/schema.ts";
@@ -82,7 +84,9 @@ it("loses no frame, doubles none and goes on training, whenever it is killed", a
   expectContinued(await stopped.client.status(), before, remains);
   await stopped.client.putScene({ finish_seconds: 2 });
   const stopping = stopped.client.stop().catch(() => null);
-  while ((await stopped.client.status()).state !== "finishing") await sleep(5);
+  // Before it is on disk a stop is only asked for: whoever asked has no answer, and asks again.
+  const record = join(data, "state/main/session.json");
+  while (!(await readFile(record, "utf8")).includes('"phase": "stopped"')) await sleep(5);
   await killAtRandom([stopped.victim], 300, random);
   await stopping;
   const last = await serve(data);
