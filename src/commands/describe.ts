@@ -14,7 +14,10 @@ export function describeStatus(status: Status): string {
     ["gaussians", `${count(status.gaussian_count)} (version ${status.version})`],
     ["steps", `${count(status.step)}, ${status.steps_per_second.toFixed(1)} a second`],
     ["psnr", psnr.filter((part) => part !== "").join(", ")],
-    ["latency", `accepted ${latencyOf(latency.accepted.p50)}, trained ${latencyOf(latency.trained.p50)} (median)`],
+    [
+      "latency",
+      `accepted ${latencyOf(latency.accepted.p50)}, trained ${latencyOf(latency.trained.p50)} (median)`,
+    ],
     ["chunks", `${count(status.chunks_uploaded)} written`],
     ["joints", status.joints_age_s === null ? "none received" : `${status.joints_age_s.toFixed(1)} s old`],
     ["engine", `${engine.name} on ${engine.device}, ${engine.threads} threads`],

@@ -1,12 +1,13 @@
 /** Flags that commands share, and the client that they lead to. */
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client } from "../api/client.ts";
-import { resolveConfig, type Origin } from "../config.ts";
+import { resolveConfig, type Config, type Origin } from "../config.ts";
 import { createLog, type Log } from "../log.ts";
 
 /** Flags of every command that talks to a backend, the program's own included. */
 export interface BackendFlags {
   readonly url?: string;
+  readonly spool?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -23,18 +24,26 @@ export function withBackend(command: Command): Command {
   return command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)");
 }
 
+/** Add `--spool`. */
+export function withSpool(command: Command): Command {
+  return command.option(
+    "--spool <dir>",
+    "where captures keep frames until they are safe (default: SPLAT_SPOOL_DIR)",
+  );
+}
+
 /** The logger that the program's own flags ask for. */
 export function logFor(flags: Pick<BackendFlags, "quiet" | "verbose">): Log {
   return createLog(flags.verbose === true ? "verbose" : flags.quiet === true ? "quiet" : "normal");
 }
 
 /** A client of the configured backend; says on stderr which one that is and where its URL came from. */
-export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log }> {
+export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log; config: Config }> {
   const config = resolveConfig(flags);
   const log = logFor(flags);
   log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
   const { createClient } = await import("../api/client.ts");
-  return { client: createClient({ url: config.url, token: config.token }), log };
+  return { client: createClient({ url: config.url, token: config.token }), log, config };
 }
 
 /** Parse the value of a flag that counts something. */
@@ -42,6 +51,13 @@ export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError("It must be a whole number ≥ 1.");
+  return value;
+}
+
+/** Parse the value of a flag that is a size, a rate or another quantity that cannot be 0. */
+export function positiveNumber(text: string): number {
+  const value = nonNegativeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It must be more than 0.");
   return value;
 }
 

@@ -1,0 +1,406 @@
+/**
+ * The durable queue between a source and a backend: a folder. A frame is on disk before it is sent, and stays until
+ * the backend says that it holds it for good, and beyond that as long as there is room and the run lasts.
+ */
+import { access, readFile, rm } from "node:fs/promises";
+import { Bell } from "./bell.ts";
+import { renameDurably, writeDurably } from "./durable-file.ts";
+import { decodeFrame, encodeFrame, type SpoolFrame } from "./frame-file.ts";
+import { Journal } from "./journal.ts";
+import { Patience } from "./persist.ts";
+import { changeOf, judgeFrame, judgeMemory, type Change, type Identity, type Look } from "./reconcile.ts";
+import {
+  encodeFailure,
+  failedPaths,
+  framePath,
+  journalLines,
+  journalPath,
+  type FailedFrame,
+  type FileVersion,
+  type KeptFrame,
+  type SpoolContents,
+  type TakenFile,
+} from "./spool-contents.ts";
+import { forgetful, spoolError, spoolFull } from "./spool-error.ts";
+import type { SpoolLock } from "./spool-lock.ts";
+
+export interface SpoolOptions {
+  /** Room that frames may take, those set aside included. */
+  readonly maxBytes: number;
+  /** How long a full disk is waited for when the spool cannot make room itself; Infinity for ever. */
+  readonly giveUpAfterMs: number;
+  readonly onWarning: (line: string) => void;
+}
+
+/** How many frames are where. */
+export interface SpoolCounts {
+  /** Not accepted by the backend yet, those under way included. */
+  readonly waiting: number;
+  /** Accepted, but the backend would lose them with its process. */
+  readonly accepted: number;
+  readonly failed: number;
+}
+
+/** What a look at the backend changed. */
+export interface Reconciled {
+  readonly change: Change;
+  /** Whether it was the run's first. */
+  readonly isFirst: boolean;
+  /** Frames to be sent again. */
+  readonly again: number;
+  /** Frames let go because their session was reset. */
+  readonly over: number;
+  /** Files that the next run reads again. */
+  readonly forgotten: number;
+}
+
+/** Frames that a backend accepts and does not have so often are not worth sending again. */
+const MAX_RETURNS = 8;
+/** How often a full disk is tried again. */
+const DISK_RETRY_MS = 1000;
+const NO_ROOM = new Set(["ENOSPC", "EDQUOT"]);
+
+/** See the top of the file; `openSpool` makes one. */
+export class Spool {
+  readonly folder: string;
+  readonly #options: SpoolOptions;
+  readonly #lock: SpoolLock;
+  readonly #journal: Journal;
+  readonly #bell = new Bell();
+  readonly #kept: Map<number, KeptFrame>;
+  readonly #taken: Map<string, TakenFile>;
+  readonly #failed: Map<string, FailedFrame>;
+  readonly #seqById: Map<string, number>;
+  /** In the order of sending. */
+  #waiting: Set<number>;
+  readonly #inState = { waiting: 0, sending: 0, accepted: 0, durable: 0 };
+  #bytes: number;
+  #lastSeq: number;
+  #identity: Identity | null;
+  #hasLooked = false;
+  #isFull = false;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, contents: SpoolContents, lock: SpoolLock, options: SpoolOptions) {
+    this.folder = folder;
+    this.#options = options;
+    this.#lock = lock;
+    this.#journal = new Journal(journalPath(folder), (error) => {
+      options.onWarning(
+        `${spoolError(folder, error).message}; after a restart some frames may be sent twice`,
+      );
+    });
+    this.#kept = contents.kept;
+    this.#taken = contents.taken;
+    this.#failed = new Map(contents.failed.map((frame) => [frame.frameId, frame]));
+    this.#seqById = new Map([...contents.kept.values()].map(({ frameId, seq }) => [frameId, seq]));
+    this.#waiting = waitingIn(contents.kept);
+    for (const { state } of contents.kept.values()) this.#inState[state]++;
+    this.#bytes = [...contents.kept.values(), ...contents.failed].reduce(
+      (sum, { sizeBytes }) => sum + sizeBytes,
+      0,
+    );
+    this.#lastSeq = contents.lastSeq;
+    this.#identity = contents.identity;
+  }
+
+  /** Aborts when the spool is not ours any more. */
+  get lost(): AbortSignal {
+    return this.#lock.lost;
+  }
+
+  get counts(): SpoolCounts {
+    const { waiting, sending, accepted } = this.#inState;
+    return { waiting: waiting + sending, accepted, failed: this.#failed.size };
+  }
+
+  /** Who accepted frames last; null before the first look. */
+  get identity(): Identity | null {
+    return this.#identity;
+  }
+
+  /** Whether the backend has to be asked for its list: frames or files depend on it. */
+  get isToBeCompared(): boolean {
+    return this.#taken.size > 0 || this.#inState.accepted + this.#inState.durable > 0;
+  }
+
+  /** The file that was last taken under a name, in whatever run. */
+  takenBefore(name: string): TakenFile | undefined {
+    return this.#taken.get(name);
+  }
+
+  /** Resolves at the next change of any frame, or when the signal aborts. */
+  changed(signal: AbortSignal): Promise<void> {
+    return this.#bell.next(signal);
+  }
+
+  /**
+   * Keep a frame: when this resolves it is on disk. Waits while there is no room. `file` is what it was read from.
+   * Returns false when the frame is in the spool already.
+   * Throws `bad_input` when the folder cannot be used, `partial` when frames set aside take all the room, and the
+   * signal's reason when it aborts.
+   */
+  async put(frame: SpoolFrame, file: FileVersion | null, signal: AbortSignal): Promise<boolean> {
+    const frameId = frame.meta.frame_id;
+    const known = this.#seqById.get(frameId);
+    if (known !== undefined) {
+      this.#take({ ...(this.#kept.get(known) as KeptFrame), file });
+      return false;
+    }
+    const pieces = encodeFrame(frame);
+    const sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    const seq = ++this.#lastSeq;
+    await this.#write(framePath(this.folder, seq), pieces, sizeBytes, signal);
+    this.#bytes += sizeBytes;
+    const { name } = frame.frame;
+    const kept: KeptFrame = {
+      seq,
+      frameId,
+      name,
+      sizeBytes,
+      file,
+      state: "waiting",
+      sessionId: null,
+      returns: 0,
+    };
+    this.#kept.set(seq, kept);
+    this.#inState.waiting++;
+    this.#seqById.set(frameId, seq);
+    this.#waiting.add(seq);
+    this.#take(kept);
+    // The same picture failed before; now it has another chance.
+    const failed = this.#failed.get(frameId);
+    if (failed !== undefined) this.#removeFailed(failed);
+    this.#bell.ring();
+    return true;
+  }
+
+  /** The next frame to be sent, now under way; null when none waits. */
+  next(): KeptFrame | null {
+    const [seq] = this.#waiting;
+    if (seq === undefined) return null;
+    this.#waiting.delete(seq);
+    const frame = this.#kept.get(seq) as KeptFrame;
+    this.#move(frame, "sending");
+    return frame;
+  }
+
+  /** What a kept frame holds. Null when its file is damaged: then it is set aside, and its source is read again. */
+  async read({ seq, name, file }: KeptFrame): Promise<SpoolFrame | null> {
+    const bytes = await readFile(framePath(this.folder, seq)).catch(async (error: unknown) => {
+      await access(this.folder).catch((gone: unknown) => {
+        throw spoolError(this.folder, gone);
+      });
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
+      throw spoolError(this.folder, error);
+    });
+    const frame = decodeFrame(bytes);
+    if (frame !== null) return frame;
+    const again = file === null ? "" : "; the next run reads its file again";
+    this.refused(seq, `its copy in the spool is damaged${again}`);
+    if (this.#taken.get(name)?.seq === seq) {
+      this.#taken.delete(name);
+      this.#rewrite();
+    }
+    return null;
+  }
+
+  /** The backend has accepted a frame. Returns whether it did so for the first time. */
+  accepted(seq: number, sessionId: string): boolean {
+    const frame = this.#kept.get(seq);
+    if (frame === undefined) return false;
+    const isFirst = frame.sessionId === null;
+    this.#move(frame, "accepted");
+    frame.sessionId = sessionId;
+    this.#journal.append({ kind: "accepted", seq, sessionId });
+    this.#bell.ring();
+    return isFirst;
+  }
+
+  /** A frame under way was not sent after all: it waits again, in its old place. */
+  returned(seq: number): void {
+    const frame = this.#kept.get(seq);
+    if (frame === undefined) return;
+    this.#move(frame, "waiting");
+    this.#waiting = waitingIn(this.#kept);
+    this.#bell.ring();
+  }
+
+  /** The backend will never take a frame: set it aside with the reason. */
+  refused(seq: number, reason: string): void {
+    const frame = this.#kept.get(seq);
+    if (frame === undefined) return;
+    const failed = { seq, frameId: frame.frameId, name: frame.name, reason, sizeBytes: frame.sizeBytes };
+    this.#kept.delete(seq);
+    this.#inState[frame.state]--;
+    this.#seqById.delete(frame.frameId);
+    this.#failed.set(frame.frameId, failed);
+    this.#later(async () => {
+      const paths = failedPaths(this.folder, seq);
+      await writeDurably(paths.reason, [encodeFailure(failed)]);
+      await renameDurably(framePath(this.folder, seq), paths.frame);
+    });
+    this.#bell.ring();
+  }
+
+  /** Frames that the backend has accepted. */
+  sent(): KeptFrame[] {
+    return [...this.#kept.values()].filter(({ state }) => state === "accepted" || state === "durable");
+  }
+
+  /**
+   * Apply what a look at the backend showed. `candidates` are the frames that had been accepted before the look.
+   * Throws `partial` when the backend loses the same frames again and again.
+   */
+  reconcile(look: Look, candidates: readonly KeptFrame[]): Reconciled {
+    const change = changeOf(this.#identity, look.identity);
+    const context = { change, isFirst: !this.#hasLooked };
+    const result = { ...context, again: 0, over: 0, forgotten: 0 };
+    for (const frame of candidates) {
+      const { state } = frame;
+      if (state !== "accepted" && state !== "durable") continue;
+      const verdict = judgeFrame({ ...frame, sessionId: frame.sessionId ?? "" }, look, change);
+      if (verdict === "durable" && state !== "durable")
+        this.#journal.append({ kind: "durable", seq: frame.seq });
+      if (verdict === "durable") frame.returns = 0;
+      if (verdict === "durable" || verdict === "accepted") this.#move(frame, verdict);
+      else if (verdict === "again") {
+        this.#move(frame, "waiting");
+        frame.returns++;
+        result.again++;
+      } else {
+        this.#remove(frame);
+        result.over++;
+      }
+    }
+    result.forgotten = this.#judgeMemories(look, context);
+    this.#identity = look.identity;
+    this.#hasLooked = true;
+    if (result.again > 0) this.#waiting = waitingIn(this.#kept);
+    if (change !== "none" || result.again + result.over + result.forgotten > 0) this.#rewrite();
+    else if (context.isFirst) this.#journal.append({ kind: "session", ...look.identity });
+    this.#bell.ring();
+    const lost = candidates.find(({ returns }) => returns > MAX_RETURNS);
+    if (lost !== undefined) throw forgetful(lost.name, lost.returns);
+    return result;
+  }
+
+  /** Let go of what the backend holds for good, and of the spool. Frames that it does not hold stay on disk. */
+  async close(): Promise<void> {
+    // What is another's by now is not ours to touch.
+    const durable = this.lost.aborted ? [] : this.sent().filter(({ state }) => state === "durable");
+    for (const frame of durable) this.#remove(frame);
+    await this.#work;
+    await this.#journal.close();
+    await this.#lock.release();
+  }
+
+  #judgeMemories(look: Look, context: { change: Change; isFirst: boolean }): number {
+    let forgotten = 0;
+    for (const [name, taken] of this.#taken) {
+      if (this.#kept.has(taken.seq)) continue;
+      if (context.change === "none" && this.#failed.has(taken.frameId)) continue;
+      const verdict = judgeMemory(taken, look, context);
+      if (verdict === "over") taken.isOver = true;
+      if (verdict !== "forget") continue;
+      this.#taken.delete(name);
+      forgotten++;
+    }
+    return forgotten;
+  }
+
+  #take({ seq, frameId, name, sizeBytes, file }: KeptFrame): void {
+    if (file !== null) this.#taken.set(name, { seq, frameId, sizeBytes, version: file, isOver: false });
+    this.#journal.append({ kind: "taken", seq, frameId, name, sizeBytes, file });
+  }
+
+  /** Write a frame, waiting for room in the budget and on the disk. */
+  async #write(path: string, pieces: Uint8Array[], sizeBytes: number, signal: AbortSignal): Promise<void> {
+    const patience = new Patience(this.#options.giveUpAfterMs);
+    const budget = `its budget of ${gigabytes(this.#options.maxBytes)}`;
+    for (;;) {
+      signal.throwIfAborted();
+      this.lost.throwIfAborted();
+      if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#options.maxBytes) {
+        if (this.#kept.size === 0) throw spoolFull(this.folder, budget);
+        await this.#makeRoom(signal, budget);
+        continue;
+      }
+      try {
+        await writeDurably(path, pieces);
+        this.#isFull = false;
+        return;
+      } catch (error) {
+        if (!NO_ROOM.has((error as NodeJS.ErrnoException).code ?? "")) throw spoolError(this.folder, error);
+        if (this.#kept.size > 0) patience.answered();
+        else if (patience.isOver) throw spoolFull(this.folder, "its disk");
+        await this.#makeRoom(AbortSignal.any([signal, AbortSignal.timeout(DISK_RETRY_MS)]), "its disk");
+      }
+    }
+  }
+
+  /** Let the oldest frame go that the backend holds for good; when there is none, wait for a change. */
+  async #makeRoom(signal: AbortSignal, what: string): Promise<void> {
+    const durable =
+      this.#inState.durable > 0 && [...this.#kept.values()].find(({ state }) => state === "durable");
+    if (durable) {
+      this.#remove(durable);
+      return await this.#work;
+    }
+    if (!this.#isFull) {
+      this.#isFull = true;
+      this.#options.onWarning(
+        `the spool ${this.folder} is full (${what}): ${this.counts.waiting} frames wait for the backend. ` +
+          "Nothing is dropped; new images are taken up when there is room",
+      );
+    }
+    await this.changed(signal);
+  }
+
+  #move(frame: KeptFrame, state: KeptFrame["state"]): void {
+    this.#inState[frame.state]--;
+    this.#inState[state]++;
+    frame.state = state;
+  }
+
+  #remove(frame: KeptFrame): void {
+    this.#kept.delete(frame.seq);
+    this.#inState[frame.state]--;
+    this.#seqById.delete(frame.frameId);
+    this.#bytes -= frame.sizeBytes;
+    this.#later(() => rm(framePath(this.folder, frame.seq), { force: true }));
+  }
+
+  #removeFailed(failed: FailedFrame): void {
+    this.#failed.delete(failed.frameId);
+    this.#bytes -= failed.sizeBytes;
+    this.#later(async () => {
+      const paths = failedPaths(this.folder, failed.seq);
+      await rm(paths.frame, { force: true });
+      await rm(paths.reason, { force: true });
+    });
+  }
+
+  #rewrite(): void {
+    const failed = this.#failed.values();
+    void this.#journal.rewrite(
+      journalLines({ kept: this.#kept, taken: this.#taken, failed, identity: this.#identity }),
+    );
+  }
+
+  /** Work on files, one after the other. What fails is told; the frame is then found again by the next run. */
+  #later(job: () => Promise<void>): void {
+    this.#work = this.#work.then(job).catch((error: unknown) => {
+      this.#options.onWarning(spoolError(this.folder, error).message);
+    });
+  }
+}
+
+function waitingIn(kept: ReadonlyMap<number, KeptFrame>): Set<number> {
+  const seqs = [...kept.values()].filter(({ state }) => state === "waiting").map(({ seq }) => seq);
+  return new Set(seqs.sort((a, b) => a - b));
+}
+
+function gigabytes(sizeBytes: number): string {
+  return `${Number((sizeBytes / 1e9).toPrecision(3))} GB`;
+}
