@@ -2,7 +2,6 @@
  * Joins a watched folder and a backend through a spool: every frame that appears is put on disk with what is known of
  * its pose, and sent from there.
  */
-import { resolve } from "node:path";
 import type { Client } from "../api/client.ts";
 import { isDataset, readDataset, type Dataset } from "../capture/dataset.ts";
 import { requireFolder } from "../capture/folder-watch.ts";
@@ -12,7 +11,7 @@ import { folderHasSidecars } from "../capture/sidecar.ts";
 import { SplatError, toSplatError } from "../errors.ts";
 import { Confirmation } from "../queue/confirmation.ts";
 import { deliver } from "../queue/deliver.ts";
-import { openSpool, spoolFolderFor } from "../queue/open-spool.ts";
+import { openSpool, realFolder, spoolFolderFor } from "../queue/open-spool.ts";
 import { Patience, persist } from "../queue/persist.ts";
 import type { Spool } from "../queue/spool.ts";
 import { Tally, type CaptureListener, type CaptureSummary } from "./capture-tally.ts";
@@ -73,15 +72,12 @@ export async function captureFolder(
   const isPosed = options.ignoreDataset !== true && (await isDataset(folder));
   const dataset = isPosed ? await readDataset(folder, { allowMissing: !once }) : null;
   const giveUpAfterMs = (options.giveUpAfterS ?? (once ? ONCE_GIVE_UP_S : Infinity)) * 1000;
-  const spool = await openSpool(
-    await spoolFolderFor(spoolDir, folder, client.url),
-    { folder: resolve(folder), backend: client.url },
-    {
-      maxBytes: options.spoolMaxBytes ?? DEFAULT_SPOOL_BYTES,
-      giveUpAfterMs,
-      onWarning: (line) => listener.onWarning(line),
-    },
-  );
+  const purpose = { folder: await realFolder(folder), backend: client.url };
+  const spool = await openSpool(spoolFolderFor(spoolDir, purpose), purpose, {
+    maxBytes: options.spoolMaxBytes ?? DEFAULT_SPOOL_BYTES,
+    giveUpAfterMs,
+    onWarning: (line) => listener.onWarning(line),
+  });
   try {
     const tally = new Tally(listener, spool);
     return await run({ client, options, listener, spool, tally, dataset, giveUpAfterMs }, signal);

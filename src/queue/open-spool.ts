@@ -21,9 +21,13 @@ export interface SpoolPurpose {
   readonly backend: string;
 }
 
+/** A folder's one name, however it was given. */
+export async function realFolder(folder: string): Promise<string> {
+  return await realpath(folder).catch(() => resolve(folder));
+}
+
 /** Where the spool of a captured folder and a backend lies, below `root`. */
-export async function spoolFolderFor(root: string, folder: string, backend: string): Promise<string> {
-  const real = await realpath(folder).catch(() => resolve(folder));
+export function spoolFolderFor(root: string, { folder: real, backend }: SpoolPurpose): string {
   const hash = createHash("sha256").update(`${real}\n${backend}`).digest("hex").slice(0, 12);
   const name = basename(real)
     .replace(/[^\w.-]+/g, "-")

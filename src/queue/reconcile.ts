@@ -40,7 +40,7 @@ export type FrameVerdict = "durable" | "accepted" | "again" | "over";
 
 /** Judge a frame that was accepted, in session `sessionId`, before the backend was looked at. */
 export function judgeFrame(
-  frame: { readonly frameId: string; readonly sessionId: string },
+  frame: { readonly frameId: string; readonly sessionId: string | null },
   look: Look,
   change: Change,
 ): FrameVerdict {

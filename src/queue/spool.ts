@@ -4,18 +4,17 @@
  */
 import { access, readFile, rm } from "node:fs/promises";
 import { Bell } from "./bell.ts";
-import { renameDurably, writeDurably } from "./durable-file.ts";
+import { writeDurably } from "./durable-file.ts";
+import { DAMAGED, FailedFrames } from "./failed-frames.ts";
 import { decodeFrame, encodeFrame, type SpoolFrame } from "./frame-file.ts";
 import { Journal } from "./journal.ts";
+import { KeptFrames } from "./kept-frames.ts";
 import { Patience } from "./persist.ts";
 import { changeOf, judgeFrame, judgeMemory, type Change, type Identity, type Look } from "./reconcile.ts";
 import {
-  encodeFailure,
-  failedPaths,
   framePath,
   journalLines,
   journalPath,
-  type FailedFrame,
   type FileVersion,
   type KeptFrame,
   type SpoolContents,
@@ -50,7 +49,7 @@ export interface Reconciled {
   readonly again: number;
   /** Frames let go because their session was reset. */
   readonly over: number;
-  /** Files that the next run reads again. */
+  /** Files whose frames are not kept any more and that are to be read again. */
   readonly forgotten: number;
 }
 
@@ -67,14 +66,10 @@ export class Spool {
   readonly #lock: SpoolLock;
   readonly #journal: Journal;
   readonly #bell = new Bell();
-  readonly #kept: Map<number, KeptFrame>;
+  readonly #kept: KeptFrames;
+  /** By name. */
   readonly #taken: Map<string, TakenFile>;
-  readonly #failed: Map<string, FailedFrame>;
-  readonly #seqById: Map<string, number>;
-  /** In the order of sending. */
-  #waiting: Set<number>;
-  readonly #inState = { waiting: 0, sending: 0, accepted: 0, durable: 0 };
-  #bytes: number;
+  readonly #failed: FailedFrames;
   #lastSeq: number;
   #identity: Identity | null;
   #hasLooked = false;
@@ -86,22 +81,16 @@ export class Spool {
     this.#options = options;
     this.#lock = lock;
     this.#journal = new Journal(journalPath(folder), (error) => {
-      options.onWarning(
-        `${spoolError(folder, error).message}; after a restart some frames may be sent twice`,
-      );
+      const { message } = spoolError(folder, error);
+      options.onWarning(`${message}; after a restart some frames may be offered twice`);
     });
-    this.#kept = contents.kept;
+    this.#kept = new KeptFrames(contents.kept);
     this.#taken = contents.taken;
-    this.#failed = new Map(contents.failed.map((frame) => [frame.frameId, frame]));
-    this.#seqById = new Map([...contents.kept.values()].map(({ frameId, seq }) => [frameId, seq]));
-    this.#waiting = waitingIn(contents.kept);
-    for (const { state } of contents.kept.values()) this.#inState[state]++;
-    this.#bytes = [...contents.kept.values(), ...contents.failed].reduce(
-      (sum, { sizeBytes }) => sum + sizeBytes,
-      0,
-    );
+    this.#failed = new FailedFrames(folder, contents.failed, (job) => this.#later(job));
     this.#lastSeq = contents.lastSeq;
     this.#identity = contents.identity;
+    for (const seq of contents.damaged) this.#failed.addNameless(seq);
+    this.#rewrite();
   }
 
   /** Aborts when the spool is not ours any more. */
@@ -110,7 +99,7 @@ export class Spool {
   }
 
   get counts(): SpoolCounts {
-    const { waiting, sending, accepted } = this.#inState;
+    const { waiting, sending, accepted } = this.#kept.inState;
     return { waiting: waiting + sending, accepted, failed: this.#failed.size };
   }
 
@@ -121,7 +110,8 @@ export class Spool {
 
   /** Whether the backend has to be asked for its list: frames or files depend on it. */
   get isToBeCompared(): boolean {
-    return this.#taken.size > 0 || this.#inState.accepted + this.#inState.durable > 0;
+    const { accepted, durable } = this.#kept.inState;
+    return this.#taken.size > 0 || accepted + durable > 0;
   }
 
   /** The file that was last taken under a name, in whatever run. */
@@ -137,23 +127,22 @@ export class Spool {
   /**
    * Keep a frame: when this resolves it is on disk. Waits while there is no room. `file` is what it was read from.
    * Returns false when the frame is in the spool already.
-   * Throws `bad_input` when the folder cannot be used, `partial` when frames set aside take all the room, and the
-   * signal's reason when it aborts.
+   * Throws `bad_input` when the folder cannot be used, `partial` when nothing can make room, and the signal's reason
+   * when it aborts.
    */
   async put(frame: SpoolFrame, file: FileVersion | null, signal: AbortSignal): Promise<boolean> {
     const frameId = frame.meta.frame_id;
-    const known = this.#seqById.get(frameId);
+    const known = this.#kept.byId(frameId);
     if (known !== undefined) {
-      this.#take({ ...(this.#kept.get(known) as KeptFrame), file });
+      this.#take({ ...known, file });
       return false;
     }
     const pieces = encodeFrame(frame);
     const sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const seq = ++this.#lastSeq;
-    await this.#write(framePath(this.folder, seq), pieces, sizeBytes, signal);
-    this.#bytes += sizeBytes;
+    await this.#write(framePath(this.folder, seq), pieces, { sizeBytes, signal });
     const { name } = frame.frame;
-    const kept: KeptFrame = {
+    const kept = {
       seq,
       frameId,
       name,
@@ -162,26 +151,18 @@ export class Spool {
       state: "waiting",
       sessionId: null,
       returns: 0,
-    };
-    this.#kept.set(seq, kept);
-    this.#inState.waiting++;
-    this.#seqById.set(frameId, seq);
-    this.#waiting.add(seq);
+    } as const;
+    this.#kept.add({ ...kept });
     this.#take(kept);
-    // The same picture failed before; now it has another chance.
-    const failed = this.#failed.get(frameId);
-    if (failed !== undefined) this.#removeFailed(failed);
+    this.#failed.delete(frameId);
     this.#bell.ring();
     return true;
   }
 
   /** The next frame to be sent, now under way; null when none waits. */
   next(): KeptFrame | null {
-    const [seq] = this.#waiting;
-    if (seq === undefined) return null;
-    this.#waiting.delete(seq);
-    const frame = this.#kept.get(seq) as KeptFrame;
-    this.#move(frame, "sending");
+    const frame = this.#kept.firstWaiting();
+    if (frame !== null) this.#kept.move(frame, "sending");
     return frame;
   }
 
@@ -196,8 +177,7 @@ export class Spool {
     });
     const frame = decodeFrame(bytes);
     if (frame !== null) return frame;
-    const again = file === null ? "" : "; the next run reads its file again";
-    this.refused(seq, `its copy in the spool is damaged${again}`);
+    this.refused(seq, file === null ? DAMAGED : `${DAMAGED}; the next run reads its file again`);
     if (this.#taken.get(name)?.seq === seq) {
       this.#taken.delete(name);
       this.#rewrite();
@@ -210,7 +190,7 @@ export class Spool {
     const frame = this.#kept.get(seq);
     if (frame === undefined) return false;
     const isFirst = frame.sessionId === null;
-    this.#move(frame, "accepted");
+    this.#kept.move(frame, "accepted");
     frame.sessionId = sessionId;
     this.#journal.append({ kind: "accepted", seq, sessionId });
     this.#bell.ring();
@@ -221,8 +201,7 @@ export class Spool {
   returned(seq: number): void {
     const frame = this.#kept.get(seq);
     if (frame === undefined) return;
-    this.#move(frame, "waiting");
-    this.#waiting = waitingIn(this.#kept);
+    this.#kept.waitAgain([frame]);
     this.#bell.ring();
   }
 
@@ -230,22 +209,14 @@ export class Spool {
   refused(seq: number, reason: string): void {
     const frame = this.#kept.get(seq);
     if (frame === undefined) return;
-    const failed = { seq, frameId: frame.frameId, name: frame.name, reason, sizeBytes: frame.sizeBytes };
-    this.#kept.delete(seq);
-    this.#inState[frame.state]--;
-    this.#seqById.delete(frame.frameId);
-    this.#failed.set(frame.frameId, failed);
-    this.#later(async () => {
-      const paths = failedPaths(this.folder, seq);
-      await writeDurably(paths.reason, [encodeFailure(failed)]);
-      await renameDurably(framePath(this.folder, seq), paths.frame);
-    });
+    this.#kept.delete(frame);
+    this.#failed.add({ seq, frameId: frame.frameId, name: frame.name, reason, sizeBytes: frame.sizeBytes });
     this.#bell.ring();
   }
 
   /** Frames that the backend has accepted. */
   sent(): KeptFrame[] {
-    return [...this.#kept.values()].filter(({ state }) => state === "accepted" || state === "durable");
+    return this.#kept.sent();
   }
 
   /**
@@ -255,34 +226,16 @@ export class Spool {
   reconcile(look: Look, candidates: readonly KeptFrame[]): Reconciled {
     const change = changeOf(this.#identity, look.identity);
     const context = { change, isFirst: !this.#hasLooked };
-    const result = { ...context, again: 0, over: 0, forgotten: 0 };
-    for (const frame of candidates) {
-      const { state } = frame;
-      if (state !== "accepted" && state !== "durable") continue;
-      const verdict = judgeFrame({ ...frame, sessionId: frame.sessionId ?? "" }, look, change);
-      if (verdict === "durable" && state !== "durable")
-        this.#journal.append({ kind: "durable", seq: frame.seq });
-      if (verdict === "durable") frame.returns = 0;
-      if (verdict === "durable" || verdict === "accepted") this.#move(frame, verdict);
-      else if (verdict === "again") {
-        this.#move(frame, "waiting");
-        frame.returns++;
-        result.again++;
-      } else {
-        this.#remove(frame);
-        result.over++;
-      }
-    }
-    result.forgotten = this.#judgeMemories(look, context);
+    const { again, over } = this.#judgeFrames(look, change, candidates);
+    const forgotten = this.#judgeMemories(look, context);
     this.#identity = look.identity;
     this.#hasLooked = true;
-    if (result.again > 0) this.#waiting = waitingIn(this.#kept);
-    if (change !== "none" || result.again + result.over + result.forgotten > 0) this.#rewrite();
+    if (change !== "none" || again.length + over + forgotten > 0) this.#rewrite();
     else if (context.isFirst) this.#journal.append({ kind: "session", ...look.identity });
     this.#bell.ring();
-    const lost = candidates.find(({ returns }) => returns > MAX_RETURNS);
+    const lost = again.find(({ returns }) => returns > MAX_RETURNS);
     if (lost !== undefined) throw forgetful(lost.name, lost.returns);
-    return result;
+    return { ...context, again: again.length, over, forgotten };
   }
 
   /** Let go of what the backend holds for good, and of the spool. Frames that it does not hold stay on disk. */
@@ -295,10 +248,30 @@ export class Spool {
     await this.#lock.release();
   }
 
+  #judgeFrames(look: Look, change: Change, candidates: readonly KeptFrame[]) {
+    const again: KeptFrame[] = [];
+    let over = 0;
+    for (const frame of candidates) {
+      if (frame.state !== "accepted" && frame.state !== "durable") continue;
+      const verdict = judgeFrame(frame, look, change);
+      if (verdict === "again") again.push(frame);
+      else if (verdict === "over") {
+        this.#remove(frame);
+        over++;
+      } else if (verdict !== frame.state) {
+        if (verdict === "durable") this.#journal.append({ kind: "durable", seq: frame.seq });
+        this.#kept.move(frame, verdict);
+      }
+      frame.returns = verdict === "durable" ? 0 : frame.returns + Number(verdict === "again");
+    }
+    if (again.length > 0) this.#kept.waitAgain(again);
+    return { again, over };
+  }
+
   #judgeMemories(look: Look, context: { change: Change; isFirst: boolean }): number {
     let forgotten = 0;
     for (const [name, taken] of this.#taken) {
-      if (this.#kept.has(taken.seq)) continue;
+      if (this.#kept.get(taken.seq) !== undefined) continue;
       if (context.change === "none" && this.#failed.has(taken.frameId)) continue;
       const verdict = judgeMemory(taken, look, context);
       if (verdict === "over") taken.isOver = true;
@@ -315,13 +288,19 @@ export class Spool {
   }
 
   /** Write a frame, waiting for room in the budget and on the disk. */
-  async #write(path: string, pieces: Uint8Array[], sizeBytes: number, signal: AbortSignal): Promise<void> {
-    const patience = new Patience(this.#options.giveUpAfterMs);
-    const budget = `its budget of ${gigabytes(this.#options.maxBytes)}`;
+  async #write(
+    path: string,
+    pieces: Uint8Array[],
+    { sizeBytes, signal }: { sizeBytes: number; signal: AbortSignal },
+  ): Promise<void> {
+    const { maxBytes, giveUpAfterMs } = this.#options;
+    const patience = new Patience(giveUpAfterMs);
+    const budget = `its budget of ${Number((maxBytes / 1e9).toPrecision(3))} GB`;
     for (;;) {
       signal.throwIfAborted();
       this.lost.throwIfAborted();
-      if (this.#bytes > 0 && this.#bytes + sizeBytes > this.#options.maxBytes) {
+      const usedBytes = this.#kept.sizeBytes + this.#failed.sizeBytes;
+      if (usedBytes > 0 && usedBytes + sizeBytes > maxBytes) {
         if (this.#kept.size === 0) throw spoolFull(this.folder, budget);
         await this.#makeRoom(signal, budget);
         continue;
@@ -341,9 +320,8 @@ export class Spool {
 
   /** Let the oldest frame go that the backend holds for good; when there is none, wait for a change. */
   async #makeRoom(signal: AbortSignal, what: string): Promise<void> {
-    const durable =
-      this.#inState.durable > 0 && [...this.#kept.values()].find(({ state }) => state === "durable");
-    if (durable) {
+    const durable = this.#kept.oldestDurable();
+    if (durable !== null) {
       this.#remove(durable);
       return await this.#work;
     }
@@ -357,35 +335,19 @@ export class Spool {
     await this.changed(signal);
   }
 
-  #move(frame: KeptFrame, state: KeptFrame["state"]): void {
-    this.#inState[frame.state]--;
-    this.#inState[state]++;
-    frame.state = state;
-  }
-
   #remove(frame: KeptFrame): void {
-    this.#kept.delete(frame.seq);
-    this.#inState[frame.state]--;
-    this.#seqById.delete(frame.frameId);
-    this.#bytes -= frame.sizeBytes;
+    this.#kept.delete(frame);
     this.#later(() => rm(framePath(this.folder, frame.seq), { force: true }));
   }
 
-  #removeFailed(failed: FailedFrame): void {
-    this.#failed.delete(failed.frameId);
-    this.#bytes -= failed.sizeBytes;
-    this.#later(async () => {
-      const paths = failedPaths(this.folder, failed.seq);
-      await rm(paths.frame, { force: true });
-      await rm(paths.reason, { force: true });
-    });
-  }
-
   #rewrite(): void {
-    const failed = this.#failed.values();
-    void this.#journal.rewrite(
-      journalLines({ kept: this.#kept, taken: this.#taken, failed, identity: this.#identity }),
-    );
+    const [kept, taken, failed, identity] = [
+      this.#kept.bySeq,
+      this.#taken,
+      this.#failed.values(),
+      this.#identity,
+    ];
+    void this.#journal.rewrite(journalLines({ kept, taken, failed, identity }));
   }
 
   /** Work on files, one after the other. What fails is told; the frame is then found again by the next run. */
@@ -394,13 +356,4 @@ export class Spool {
       this.#options.onWarning(spoolError(this.folder, error).message);
     });
   }
-}
-
-function waitingIn(kept: ReadonlyMap<number, KeptFrame>): Set<number> {
-  const seqs = [...kept.values()].filter(({ state }) => state === "waiting").map(({ seq }) => seq);
-  return new Set(seqs.sort((a, b) => a - b));
-}
-
-function gigabytes(sizeBytes: number): string {
-  return `${Number((sizeBytes / 1e9).toPrecision(3))} GB`;
 }
