@@ -1,7 +1,8 @@
 /** Counts what happens to the frames of a capture. */
 import type { SplatError } from "../errors.ts";
 import type { DeliveryEvent } from "../queue/deliver.ts";
-import type { Reconciled, SpoolCounts } from "../queue/spool.ts";
+import type { Reconciled } from "../queue/reconcile.ts";
+import type { SpoolCounts } from "../queue/spool.ts";
 import { steadyMs } from "../time.ts";
 
 export interface CaptureCounts {

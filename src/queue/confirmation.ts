@@ -2,8 +2,8 @@
 import type { Client } from "../api/client.ts";
 import { SplatError } from "../errors.ts";
 import { sleep } from "../time.ts";
-import type { Identity, Look } from "./reconcile.ts";
-import type { Reconciled, Spool } from "./spool.ts";
+import type { Identity, Look, Reconciled } from "./reconcile.ts";
+import type { Spool } from "./spool.ts";
 
 /** The calls that are made. */
 export type ConfirmingClient = Pick<Client, "url" | "status" | "frames">;

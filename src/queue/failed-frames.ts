@@ -11,11 +11,13 @@ export class FailedFrames {
   readonly #folder: string;
   readonly #later: (job: () => Promise<void>) => void;
   readonly #byId: Map<string, FailedFrame>;
+  #sizeBytes: number;
 
   constructor(folder: string, frames: readonly FailedFrame[], later: (job: () => Promise<void>) => void) {
     this.#folder = folder;
     this.#later = later;
     this.#byId = new Map(frames.map((frame) => [frame.frameId, frame]));
+    this.#sizeBytes = frames.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   get size(): number {
@@ -23,7 +25,7 @@ export class FailedFrames {
   }
 
   get sizeBytes(): number {
-    return [...this.#byId.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.#sizeBytes;
   }
 
   has(frameId: string): boolean {
@@ -37,6 +39,7 @@ export class FailedFrames {
   /** Move a frame here; the reason is there first. */
   add(frame: FailedFrame): void {
     this.#byId.set(frame.frameId, frame);
+    this.#sizeBytes += frame.sizeBytes;
     this.#later(async () => {
       const paths = failedPaths(this.#folder, frame.seq);
       await writeDurably(paths.reason, [encodeFailure(frame)]);
@@ -54,6 +57,7 @@ export class FailedFrames {
     const frame = this.#byId.get(frameId);
     if (frame === undefined) return;
     this.#byId.delete(frameId);
+    this.#sizeBytes -= frame.sizeBytes;
     this.#later(async () => {
       const paths = failedPaths(this.#folder, frame.seq);
       await rm(paths.frame, { force: true });

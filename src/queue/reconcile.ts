@@ -27,6 +27,19 @@ export type Change =
   /** Another session of another process: it could not restore the old one, or was reset before it was started again. */
   | "lost";
 
+/** What a look at the backend changed. */
+export interface Reconciled {
+  readonly change: Change;
+  /** Whether it was the run's first. */
+  readonly isFirst: boolean;
+  /** Frames to be sent again. */
+  readonly again: number;
+  /** Frames let go because their session was reset. */
+  readonly over: number;
+  /** Files whose frames are not kept any more and that are to be read again. */
+  readonly forgotten: number;
+}
+
 /** Compare who answered before (null: nobody yet) with who answers now. */
 export function changeOf(before: Identity | null, now: Identity): Change {
   if (before === null) return "none";

@@ -8,12 +8,13 @@
  *     failed/000000000001.frame  those that the backend will never take
  *     failed/000000000001.json   why
  */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { access, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { decodeFrame } from "./frame-file.ts";
+import { decodeFrame, type SpoolFrame } from "./frame-file.ts";
 import { readJournal, type JournalLine } from "./journal.ts";
 import type { Identity } from "./reconcile.ts";
+import { spoolError } from "./spool-error.ts";
 
 /** The file that a frame was read from. */
 export type FileVersion = NonNullable<(JournalLine & { kind: "taken" })["file"]>;
@@ -147,6 +148,19 @@ interface Remembered {
   readonly taken: ReadonlyMap<string, TakenFile>;
   readonly failed: Iterable<FailedFrame>;
   readonly identity: Identity | null;
+}
+
+/** What a frame's file holds; null when it is gone or damaged. Throws `bad_input` when the spool cannot be read. */
+export async function readFrame(folder: string, seq: number): Promise<SpoolFrame | null> {
+  try {
+    return decodeFrame(await readFile(framePath(folder, seq)));
+  } catch (error) {
+    await access(folder).catch((gone: unknown) => {
+      throw spoolError(folder, gone);
+    });
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw spoolError(folder, error);
+  }
 }
 
 type TakenLine = JournalLine & { kind: "taken" };

@@ -2,19 +2,28 @@
  * The durable queue between a source and a backend: a folder. A frame is on disk before it is sent, and stays until
  * the backend says that it holds it for good, and beyond that as long as there is room and the run lasts.
  */
-import { access, readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { Bell } from "./bell.ts";
 import { writeDurably } from "./durable-file.ts";
 import { DAMAGED, FailedFrames } from "./failed-frames.ts";
-import { decodeFrame, encodeFrame, type SpoolFrame } from "./frame-file.ts";
+import { encodeFrame, type SpoolFrame } from "./frame-file.ts";
 import { Journal } from "./journal.ts";
 import { KeptFrames } from "./kept-frames.ts";
 import { Patience } from "./persist.ts";
-import { changeOf, judgeFrame, judgeMemory, type Change, type Identity, type Look } from "./reconcile.ts";
+import {
+  changeOf,
+  judgeFrame,
+  judgeMemory,
+  type Change,
+  type Identity,
+  type Look,
+  type Reconciled,
+} from "./reconcile.ts";
 import {
   framePath,
   journalLines,
   journalPath,
+  readFrame,
   type FileVersion,
   type KeptFrame,
   type SpoolContents,
@@ -38,19 +47,6 @@ export interface SpoolCounts {
   /** Accepted, but the backend would lose them with its process. */
   readonly accepted: number;
   readonly failed: number;
-}
-
-/** What a look at the backend changed. */
-export interface Reconciled {
-  readonly change: Change;
-  /** Whether it was the run's first. */
-  readonly isFirst: boolean;
-  /** Frames to be sent again. */
-  readonly again: number;
-  /** Frames let go because their session was reset. */
-  readonly over: number;
-  /** Files whose frames are not kept any more and that are to be read again. */
-  readonly forgotten: number;
 }
 
 /** Frames that a backend accepts and does not have so often are not worth sending again. */
@@ -168,14 +164,7 @@ export class Spool {
 
   /** What a kept frame holds. Null when its file is damaged: then it is set aside, and its source is read again. */
   async read({ seq, name, file }: KeptFrame): Promise<SpoolFrame | null> {
-    const bytes = await readFile(framePath(this.folder, seq)).catch(async (error: unknown) => {
-      await access(this.folder).catch((gone: unknown) => {
-        throw spoolError(this.folder, gone);
-      });
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
-      throw spoolError(this.folder, error);
-    });
-    const frame = decodeFrame(bytes);
+    const frame = await readFrame(this.folder, seq);
     if (frame !== null) return frame;
     this.refused(seq, file === null ? DAMAGED : `${DAMAGED}; the next run reads its file again`);
     if (this.#taken.get(name)?.seq === seq) {
