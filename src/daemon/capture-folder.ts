@@ -7,6 +7,7 @@ import { isDataset, readDataset, type Dataset } from "../capture/dataset.ts";
 import { requireFolder } from "../capture/folder-watch.ts";
 import { watchFolder, type FolderOptions } from "../capture/folder.ts";
 import { frameNameFilter, type NameRules } from "../capture/frame-names.ts";
+import type { Frame, Sample } from "../capture/sample.ts";
 import { folderHasSidecars } from "../capture/sidecar.ts";
 import { SplatError, toSplatError } from "../errors.ts";
 import { Confirmation } from "../queue/confirmation.ts";
@@ -43,6 +44,8 @@ const DEFAULT_IN_FLIGHT = 4;
 const DEFAULT_SPOOL_BYTES = 10e9;
 const ONCE_GIVE_UP_S = 60;
 const DRAIN_MS = 10_000;
+/** A disk takes several files in the time of one. */
+const PUTS_AT_ONCE = 4;
 
 /** One capture, as its parts see it. */
 interface Run {
@@ -148,13 +151,21 @@ async function prepareScene(capture: Run, confirmation: Confirmation, signal: Ab
 /** Put the folder's frames into the spool as they appear. With a data set, only those it names. */
 async function fill({ options, listener, spool, tally, dataset }: Run, signal: AbortSignal): Promise<void> {
   const posed = dataset && sendableFrames(dataset, (name, reason) => tally.reject(name, reason));
-  for await (const sample of watchFolder(options.folder, folderOptions(), signal)) {
-    try {
-      await spool.put(toUpload(sample, posed?.get(sample.value.name)), sample.value.version, signal);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      throw thrown;
-    }
+  const failed = new AbortController();
+  const taking = AbortSignal.any([signal, failed.signal]);
+  const putting = new Set<Promise<void>>();
+  for await (const sample of watchFolder(options.folder, folderOptions(), taking)) {
+    const put = putOne(sample)
+      .catch((thrown: unknown) => failed.abort(thrown))
+      .finally(() => putting.delete(put));
+    putting.add(put);
+    if (putting.size >= PUTS_AT_ONCE) await Promise.race(putting);
+  }
+  await Promise.all(putting);
+  if (!signal.aborted) failed.signal.throwIfAborted();
+
+  async function putOne(sample: Sample<Frame>): Promise<void> {
+    await spool.put(toUpload(sample, posed?.get(sample.value.name)), sample.value.version, taking);
     tally.taken();
   }
 

@@ -51,8 +51,36 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** The sync of a folder that is to begin when the one under way has ended, by path. */
+const nextSyncs = new Map<string, Promise<void>>();
+const lastSyncs = new Map<string, Promise<void>>();
+
+/** Sync a folder as it is now. Calls that come while it is being synced share the next one. */
+function syncFolder(path: string): Promise<void> {
+  const waiting = nextSyncs.get(path);
+  if (waiting !== undefined) return waiting;
+  const underWay = lastSyncs.get(path);
+  if (underWay === undefined) return begin(path);
+  const next = underWay
+    .catch(() => undefined)
+    .then(() => {
+      nextSyncs.delete(path);
+      return begin(path);
+    });
+  nextSyncs.set(path, next);
+  return next;
+}
+
+function begin(path: string): Promise<void> {
+  const sync = syncNow(path).finally(() => {
+    if (lastSyncs.get(path) === sync) lastSyncs.delete(path);
+  });
+  lastSyncs.set(path, sync);
+  return sync;
+}
+
 /** Not every platform can open a folder. */
-async function syncFolder(path: string): Promise<void> {
+async function syncNow(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");
   try {

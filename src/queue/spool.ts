@@ -10,15 +10,7 @@ import { encodeFrame, type SpoolFrame } from "./frame-file.ts";
 import { Journal } from "./journal.ts";
 import { KeptFrames } from "./kept-frames.ts";
 import { Patience } from "./persist.ts";
-import {
-  changeOf,
-  judgeFrame,
-  judgeMemory,
-  type Change,
-  type Identity,
-  type Look,
-  type Reconciled,
-} from "./reconcile.ts";
+import { changeOf, judgeFrame, type Change, type Identity, type Look, type Reconciled } from "./reconcile.ts";
 import {
   framePath,
   journalLines,
@@ -29,8 +21,10 @@ import {
   type SpoolContents,
   type TakenFile,
 } from "./spool-contents.ts";
+import { RecentFrames } from "./recent-frames.ts";
 import { forgetful, spoolError, spoolFull } from "./spool-error.ts";
 import type { SpoolLock } from "./spool-lock.ts";
+import { TakenFiles } from "./taken-files.ts";
 
 export interface SpoolOptions {
   /** Room that frames may take, those set aside included. */
@@ -63,13 +57,16 @@ export class Spool {
   readonly #journal: Journal;
   readonly #bell = new Bell();
   readonly #kept: KeptFrames;
-  /** By name. */
-  readonly #taken: Map<string, TakenFile>;
+  readonly #taken: TakenFiles;
   readonly #failed: FailedFrames;
   #lastSeq: number;
   #identity: Identity | null;
   #hasLooked = false;
   #isFull = false;
+  /** The puts under way; each becomes visible after those before it. */
+  #putting: Promise<unknown> = Promise.resolve();
+  #writingBytes = 0;
+  readonly #recent = new RecentFrames();
   #work: Promise<void> = Promise.resolve();
 
   constructor(folder: string, contents: SpoolContents, lock: SpoolLock, options: SpoolOptions) {
@@ -81,7 +78,7 @@ export class Spool {
       options.onWarning(`${message}; after a restart some frames may be offered twice`);
     });
     this.#kept = new KeptFrames(contents.kept);
-    this.#taken = contents.taken;
+    this.#taken = new TakenFiles(contents.taken);
     this.#failed = new FailedFrames(folder, contents.failed, (job) => this.#later(job));
     this.#lastSeq = contents.lastSeq;
     this.#identity = contents.identity;
@@ -112,7 +109,7 @@ export class Spool {
 
   /** The file that was last taken under a name, in whatever run. */
   takenBefore(name: string): TakenFile | undefined {
-    return this.#taken.get(name);
+    return this.#taken.byName.get(name);
   }
 
   /** Resolves at the next change of any frame, or when the signal aborts. */
@@ -122,6 +119,7 @@ export class Spool {
 
   /**
    * Keep a frame: when this resolves it is on disk. Waits while there is no room. `file` is what it was read from.
+   * Several may be put at once; they are sent in the order of the calls.
    * Returns false when the frame is in the spool already.
    * Throws `bad_input` when the folder cannot be used, `partial` when nothing can make room, and the signal's reason
    * when it aborts.
@@ -136,7 +134,11 @@ export class Spool {
     const pieces = encodeFrame(frame);
     const sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const seq = ++this.#lastSeq;
-    await this.#write(framePath(this.folder, seq), pieces, { sizeBytes, signal });
+    const before = this.#putting;
+    const writing = this.#write(framePath(this.folder, seq), pieces, { sizeBytes, signal });
+    this.#putting = Promise.allSettled([before, writing]);
+    await writing;
+    await before;
     const { name } = frame.frame;
     const kept = {
       seq,
@@ -149,6 +151,7 @@ export class Spool {
       returns: 0,
     } as const;
     this.#kept.add({ ...kept });
+    this.#recent.add(seq, frame);
     this.#take(kept);
     this.#failed.delete(frameId);
     this.#bell.ring();
@@ -163,14 +166,12 @@ export class Spool {
   }
 
   /** What a kept frame holds. Null when its file is damaged: then it is set aside, and its source is read again. */
-  async read({ seq, name, file }: KeptFrame): Promise<SpoolFrame | null> {
-    const frame = await readFrame(this.folder, seq);
+  async read(kept: KeptFrame): Promise<SpoolFrame | null> {
+    const { seq } = kept;
+    const frame = this.#recent.take(seq) ?? (await readFrame(this.folder, seq));
     if (frame !== null) return frame;
-    this.refused(seq, file === null ? DAMAGED : `${DAMAGED}; the next run reads its file again`);
-    if (this.#taken.get(name)?.seq === seq) {
-      this.#taken.delete(name);
-      this.#rewrite();
-    }
+    this.refused(seq, kept.file === null ? DAMAGED : `${DAMAGED}; the next run reads its file again`);
+    if (this.#taken.forget(kept)) this.#rewrite();
     return null;
   }
 
@@ -216,7 +217,13 @@ export class Spool {
     const change = changeOf(this.#identity, look.identity);
     const context = { change, isFirst: !this.#hasLooked };
     const { again, over } = this.#judgeFrames(look, change, candidates);
-    const forgotten = this.#judgeMemories(look, context);
+    const forgotten = this.#taken.judge(
+      look,
+      context,
+      // What was refused stays so in this session; another may take it.
+      ({ seq, frameId }) =>
+        this.#kept.get(seq) !== undefined || (change === "none" && this.#failed.has(frameId)),
+    );
     this.#identity = look.identity;
     this.#hasLooked = true;
     if (change !== "none" || again.length + over + forgotten > 0) this.#rewrite();
@@ -257,22 +264,9 @@ export class Spool {
     return { again, over };
   }
 
-  #judgeMemories(look: Look, context: { change: Change; isFirst: boolean }): number {
-    let forgotten = 0;
-    for (const [name, taken] of this.#taken) {
-      if (this.#kept.get(taken.seq) !== undefined) continue;
-      if (context.change === "none" && this.#failed.has(taken.frameId)) continue;
-      const verdict = judgeMemory(taken, look, context);
-      if (verdict === "over") taken.isOver = true;
-      if (verdict !== "forget") continue;
-      this.#taken.delete(name);
-      forgotten++;
-    }
-    return forgotten;
-  }
-
-  #take({ seq, frameId, name, sizeBytes, file }: KeptFrame): void {
-    if (file !== null) this.#taken.set(name, { seq, frameId, sizeBytes, version: file, isOver: false });
+  #take(frame: KeptFrame): void {
+    const { seq, frameId, name, sizeBytes, file } = frame;
+    this.#taken.take(frame);
     this.#journal.append({ kind: "taken", seq, frameId, name, sizeBytes, file });
   }
 
@@ -288,12 +282,13 @@ export class Spool {
     for (;;) {
       signal.throwIfAborted();
       this.lost.throwIfAborted();
-      const usedBytes = this.#kept.sizeBytes + this.#failed.sizeBytes;
+      const usedBytes = this.#kept.sizeBytes + this.#failed.sizeBytes + this.#writingBytes;
       if (usedBytes > 0 && usedBytes + sizeBytes > maxBytes) {
-        if (this.#kept.size === 0) throw spoolFull(this.folder, budget);
+        if (this.#kept.size === 0 && this.#writingBytes === 0) throw spoolFull(this.folder, budget);
         await this.#makeRoom(signal, budget);
         continue;
       }
+      this.#writingBytes += sizeBytes;
       try {
         await writeDurably(path, pieces);
         this.#isFull = false;
@@ -303,6 +298,8 @@ export class Spool {
         if (this.#kept.size > 0) patience.answered();
         else if (patience.isOver) throw spoolFull(this.folder, "its disk");
         await this.#makeRoom(AbortSignal.any([signal, AbortSignal.timeout(DISK_RETRY_MS)]), "its disk");
+      } finally {
+        this.#writingBytes -= sizeBytes;
       }
     }
   }
@@ -330,12 +327,8 @@ export class Spool {
   }
 
   #rewrite(): void {
-    const [kept, taken, failed, identity] = [
-      this.#kept.bySeq,
-      this.#taken,
-      this.#failed.values(),
-      this.#identity,
-    ];
+    const [kept, taken] = [this.#kept.bySeq, this.#taken.byName];
+    const [failed, identity] = [this.#failed.values(), this.#identity];
     void this.#journal.rewrite(journalLines({ kept, taken, failed, identity }));
   }
 

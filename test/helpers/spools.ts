@@ -11,7 +11,10 @@ export const NEVER: AbortSignal = new AbortController().signal;
 /** A frame named `name` that is its own content. */
 export function frame(name: string, sizeBytes = 20): SpoolFrame {
   const bytes = Buffer.from(name.padEnd(sizeBytes, "."));
-  return { frame: { name, bytes, mediaType: "image/jpeg" }, meta: { frame_id: `id-${name}`, captured_at: 1 } };
+  return {
+    frame: { name, bytes, mediaType: "image/jpeg" },
+    meta: { frame_id: `id-${name}`, captured_at: 1 },
+  };
 }
 
 export const FILE: FileVersion = { sizeBytes: 20, mtimeMs: 1234.5 };

@@ -224,7 +224,11 @@ test("patience ends, an interrupt drains: both leave the rest in the spool", asy
 
 test("a backend whose list cannot be had ends the run with its reason", async () => {
   const server = await serveHttp((_request, response) => {
-    answer(response, 401, { success: false, session_id: "s", error: { code: "unauthorized", message: "no" } });
+    answer(response, 401, {
+      success: false,
+      session_id: "s",
+      error: { code: "unauthorized", message: "no" },
+    });
   });
   onTestFinished(() => server.close());
   const spool = await filled(await tempFolder(), ["a"]);

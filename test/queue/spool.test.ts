@@ -33,6 +33,18 @@ test("what is put in is there after a restart, in order, with its bytes and meta
   expect(spool.takenBefore("f3")).toMatchObject({ frameId: "id-f3", version: FILE });
 });
 
+test("several put at once are sent in the order of the calls, one that fails holds up none", async () => {
+  const { spool } = await open(await tempFolder());
+  const stopped = AbortSignal.abort(new Error("stopped"));
+  const puts = names(30).map((name, i) =>
+    spool.put(frame(name, 3000 * (30 - i)), FILE, i === 7 ? stopped : NEVER),
+  );
+  const ended = await Promise.allSettled(puts);
+  expect(ended.flatMap(({ status }, i) => (status === "rejected" ? [i] : []))).toEqual([7]);
+  const left = names(30).filter((name) => name !== "f7");
+  expect(takeAll(spool)).toEqual(left);
+});
+
 test("a frame is kept once, however often it comes", async () => {
   const dir = await tempFolder();
   const spool = await filled(dir, ["a"]);
@@ -86,7 +98,10 @@ test("poison lies in failed/ with its reason, is not read again and not sent aga
   spool.refused(2, "bad_image: does not decode");
   spool.returned(1);
   await spool.close();
-  expect((await readdir(join(dir, "failed"))).toSorted()).toEqual(["000000000002.frame", "000000000002.json"]);
+  expect((await readdir(join(dir, "failed"))).toSorted()).toEqual([
+    "000000000002.frame",
+    "000000000002.json",
+  ]);
   const again = await open(dir);
   expect(again.spool.counts).toEqual({ waiting: 1, accepted: 0, failed: 1 });
   expect(again.spool.takenBefore("bad")).toBeDefined();
