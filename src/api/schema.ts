@@ -4,18 +4,9 @@
  * still works with a newer backend.
  */
 import { z } from "zod";
+import { LIMITS } from "./limits.ts";
 
-/** Limits every backend keeps. */
-export const LIMITS = {
-  frameBytes: 32 * 1024 * 1024,
-  jsonBytes: 64 * 1024,
-  imagePixels: 64_000_000,
-  imageSide: 16_384,
-  frameIdLength: 128,
-  /** Joint angles beyond this are surely degrees, rad. */
-  jointAngleRad: 2 * Math.PI,
-  jointHistoryS: 30,
-} as const;
+export { LIMITS };
 
 /** Steps that each trainable frame calls for; `progress` is measured against it. */
 export const STEPS_PER_FRAME = 30;
@@ -238,7 +229,7 @@ export const sceneSettingsSchema = z.object({
   bounds: boundsSchema.nullable(),
   finish_seconds: finite.min(0).max(3600),
   max_joint_speed_deg_s: finite.positive().nullable(),
-  max_gaussians: z.int().min(100).max(5_000_000),
+  max_gaussians: z.int().min(100).max(LIMITS.gaussians),
   sh_degree: z.int().min(0).max(3),
   background: z.enum(["black", "white", "random"]),
   chunk_every: z.int().positive(),

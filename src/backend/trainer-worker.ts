@@ -9,6 +9,7 @@ import { Engine } from "../trainer/engine.ts";
 import { allocateMemory, type Capacity } from "../trainer/memory.ts";
 import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
 import { Trainer } from "../trainer/train.ts";
+import { stepAside } from "./step-aside.ts";
 import type { TrainerMessage, TrainerRequest } from "./trainer-messages.ts";
 import type { Score, TrainingEvent, TrainingSettings } from "./training.ts";
 
@@ -29,6 +30,8 @@ const send = (message: TrainerMessage, transfer: readonly ArrayBuffer[] = []): v
   port.postMessage(message, [...transfer]);
 const emit = (event: TrainingEvent, transfer: readonly ArrayBuffer[] = []): void =>
   send({ type: "event", event }, transfer);
+
+if (settings.live) stepAside();
 
 const inbox: TrainerRequest[] = [];
 let wake: (() => void) | null = null;
@@ -56,12 +59,11 @@ async function run(): Promise<void> {
   let helperError: Error | null = null;
   for (let i = 0; i < helpers; i++) {
     // A helper that dies later marks the stage as failed itself (see pool.ts).
-    new Worker(new URL("./pool-worker.js", import.meta.url), { workerData: { memory } }).on(
-      "error",
-      (error) => {
-        helperError = error;
-      },
-    );
+    new Worker(new URL("./pool-worker.js", import.meta.url), {
+      workerData: { memory, live: settings.live },
+    }).on("error", (error) => {
+      helperError = error;
+    });
   }
   while (readyHelpers(control) < helpers) {
     if (helperError !== null) throw helperError;

@@ -52,7 +52,7 @@ export type TrainingEvent =
   | { readonly type: "trained"; readonly indices: readonly number[] }
   /** The scene as it is now, for the latest-value slot; every 0.5…2 s while steps are made. */
   | { readonly type: "snapshot"; readonly step: number; readonly gaussians: Gaussians }
-  /** `finish` has run to its end; a last snapshot went before. */
+  /** `finish` has run to its end; these are the last Gaussians. */
   | {
       readonly type: "finished";
       readonly step: number;

@@ -3,10 +3,10 @@ import type { Command } from "commander";
 import {
   nonNegativeNumber,
   openClient,
-  positiveInteger,
   positiveNumber,
   withBackend,
   withSpool,
+  wholeNumber,
   type BackendFlags,
 } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
@@ -36,7 +36,7 @@ export function registerCapture(program: Command): void {
     .option("--exclude <glob...>", "leave out files that match")
     .option("--once", "send what is there and exit")
     .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
-    .option("--in-flight <n>", "uploads under way at once (default: 4)", positiveInteger)
+    .option("--in-flight <n>", "uploads under way at once (default: 4)", wholeNumber(1, 64))
     .option("--no-dataset", "ignore transforms.json")
     .option(
       "--give-up-after <s>",

@@ -1,7 +1,7 @@
 /** `splatctl demo`: the whole way from a simulated arm to a splat, on this machine alone. */
 import type { Command } from "commander";
 import { createLog } from "../log.ts";
-import { logFor, nonNegativeNumber, positiveInteger } from "./flags.ts";
+import { logFor, nonNegativeNumber, wholeNumber } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { BackendFlags } from "./flags.ts";
 
@@ -19,7 +19,7 @@ export function registerDemo(program: Command): void {
       "try it: a simulated arm scans a table, a local backend trains on the pictures as they appear",
     )
     .option("-o, --output <dir>", "where scene.ply and preview.png go", "demo")
-    .option("--frames <n>", "pictures the arm takes", positiveInteger, 48)
+    .option("--frames <n>", "pictures the arm takes", wholeNumber(2, 1000), 48)
     .option("--seconds <s>", "time for capture and training together", nonNegativeNumber, 70)
     .option("--json", "print one JSON object")
     .action(async (_options, command: Command) => {

@@ -1,6 +1,7 @@
 /** Flags that commands share, and the client that they lead to. */
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client } from "../api/client.ts";
+import { LIMITS } from "../api/limits.ts";
 import { resolveConfig, type Config, type Origin } from "../config.ts";
 import { createLog, type Log } from "../log.ts";
 
@@ -46,12 +47,17 @@ export async function openClient(flags: BackendFlags): Promise<{ client: Client;
   return { client: createClient({ url: config.url, token: config.token }), log, config };
 }
 
-/** Parse the value of a flag that counts something. */
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("It must be a whole number ≥ 1.");
-  return value;
+/** Most threads, pixels and Gaussians that make sense here; more would only end in no memory. */
+export const MOST = { threads: 256, pixels: LIMITS.imagePixels, gaussians: LIMITS.gaussians } as const;
+
+/** A parser for flags that count something, from `low` to `high`. */
+export function wholeNumber(low: number, high: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (Number.isSafeInteger(value) && value >= low && value <= high) return value;
+    const range = high === Number.MAX_SAFE_INTEGER ? `≥ ${low}` : `from ${low} to ${high}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
 }
 
 /** Parse the value of a flag that is a size, a rate or another quantity that cannot be 0. */

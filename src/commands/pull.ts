@@ -1,6 +1,6 @@
 /** `splatctl pull`: the scene as it is now, into a file. */
 import { Option, type Command } from "commander";
-import { openClient, positiveInteger, withBackend } from "./flags.ts";
+import { openClient, wholeNumber, withBackend } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 import type { PullOptions } from "./pull-scene.ts";
 
@@ -16,7 +16,7 @@ export function registerPull(program: Command): void {
         "spz",
       ]),
     )
-    .option("--max-gaussians <n>", "only the n that matter most", positiveInteger)
+    .option("--max-gaussians <n>", "only the n that matter most", wholeNumber(1))
     .option("--json", "print one JSON object")
     .action(async (_options, command: Command) => {
       const flags = command.optsWithGlobals<PullOptions>();

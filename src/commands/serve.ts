@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { DEFAULT_PORT, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { logFor, positiveInteger, type BackendFlags } from "./flags.ts";
+import { logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
 
@@ -29,9 +29,13 @@ export function registerServe(program: Command): void {
       "--data <dir>",
       "folder for frames, state and chunks (default: SPLAT_DATA_DIR, else splatctl-data)",
     )
-    .option("--threads <n>", "threads to train with (default: all cores)", positiveInteger)
-    .option("--max-gaussians <n>", "grow new scenes to at most so many", positiveInteger)
-    .option("--max-pixels <n>", "train frames at no more pixels than this (default: 131072)", positiveInteger)
+    .option("--threads <n>", "threads to train with (default: all cores)", wholeNumber(1, MOST.threads))
+    .option("--max-gaussians <n>", "grow new scenes to at most so many", wholeNumber(100, MOST.gaussians))
+    .option(
+      "--max-pixels <n>",
+      "train frames at no more pixels than this (default: 131072)",
+      wholeNumber(1, MOST.pixels),
+    )
     .action(async (_options, command: Command) => serve(command.optsWithGlobals<ServeFlags>()));
 }
 

@@ -73,7 +73,8 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     onProgress: ({ step, stepsPerSecond, gaussianCount, psnrTrain }) =>
       progress.update(
         `step ${step}${steps === undefined ? "" : `/${steps}`} · ${stepsPerSecond.toFixed(1)}/s · ` +
-          `${gaussianCount} Gaussians · training PSNR ${psnrTrain?.toFixed(2) ?? "–"} dB`,
+          `${gaussianCount} Gaussians` +
+          (psnrTrain === null ? "" : ` · training PSNR ${psnrTrain.toFixed(2)} dB`),
       ),
     onProblem: (name, reason) => progress.say(`warning: ${name} left out: ${reason}`),
     signal,

@@ -1,6 +1,6 @@
 /** `splatctl train`: train a posed data set here and now, without a backend. */
 import { Option, type Command } from "commander";
-import { logFor, nonNegativeNumber, positiveInteger, type BackendFlags } from "./flags.ts";
+import { logFor, nonNegativeNumber, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 
 export interface TrainFlags extends BackendFlags {
@@ -24,11 +24,11 @@ export function registerTrain(program: Command): void {
     .description("train a posed data set (transforms.json) on this machine and write its scene")
     .argument("<dataset>", "folder with transforms.json and its images")
     .option("-o, --output <file>", "PLY to write", "scene.ply")
-    .option("--steps <n>", "optimisation steps (default: 30 a frame, at least 2000)", positiveInteger)
+    .option("--steps <n>", "optimisation steps (default: 30 a frame, at least 2000)", wholeNumber(1))
     .option("--seconds <s>", "end the last step so long after the start, loading included", nonNegativeNumber)
     .option("--eval", "hold the test split back and score it at the end")
     .option("--eval-images <dir>", "write each held-out image beside its render (implies --eval)")
-    .option("--max-gaussians <n>", "cap on the number of Gaussians", positiveInteger, 20_000)
+    .option("--max-gaussians <n>", "cap on the number of Gaussians", wholeNumber(100, MOST.gaussians), 20_000)
     .addOption(
       new Option("--sh-degree <d>", "degree of view-dependent colour")
         .choices(["0", "1", "2", "3"])
@@ -40,9 +40,14 @@ export function registerTrain(program: Command): void {
         "behind the scene (default: white for images with alpha, else black)",
       ).choices(["black", "white", "random"]),
     )
-    .option("--threads <n>", "threads (default: all cores)", positiveInteger)
-    .option("--max-pixels <n>", "train on images of at most so many pixels", positiveInteger, 131_072)
-    .option("--seed <n>", "seed of everything random", nonNegativeNumber, 1)
+    .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
+    .option(
+      "--max-pixels <n>",
+      "train on images of at most so many pixels",
+      wholeNumber(1, MOST.pixels),
+      131_072,
+    )
+    .option("--seed <n>", "seed of everything random", wholeNumber(0, 0xffffffff), 1)
     .option("--json", "print one JSON object at the end")
     .action(async (dataset: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<TrainFlags>();

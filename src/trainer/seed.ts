@@ -24,6 +24,8 @@ export interface SeedView {
   readonly camera: Camera;
   /** [height, width, 4] straight-alpha sRGB. */
   readonly rgba: Uint8Array;
+  /** [height, width] 0 = hidden, nothing is placed there; null = nothing is hidden. */
+  readonly mask: Uint8Array | null;
   /** [height, width] how much of each pixel nothing explains yet, 0…1; null = all of it. */
   readonly unseen: Float32Array | null;
 }
@@ -77,7 +79,7 @@ export function frustumPoints(
   range: { readonly near: number; readonly far: number; readonly box: Box | null },
   random: () => number,
 ): PointCloud {
-  const { camera, rgba, unseen } = view;
+  const { camera, rgba, mask, unseen } = view;
   const { width, height, rotation: r } = camera;
   const center = centerOf(camera);
   const positions: number[] = [];
@@ -86,6 +88,7 @@ export function frustumPoints(
     const x = Math.floor(random() * width);
     const y = Math.floor(random() * height);
     const pixel = y * width + x;
+    if (mask !== null && mask[pixel] === 0) continue;
     const open = unseen === null ? 1 : Math.max(SEEN_SHARE, unseen[pixel]);
     if (random() >= open * (rgba[pixel * 4 + 3] / 255)) continue;
     const u = (x + random() - camera.cx) / camera.fx;

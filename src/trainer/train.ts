@@ -281,7 +281,7 @@ export class Trainer {
       const wanted = Math.round(isEarly ? each : each * unseen.share);
       const near = NEAR * this.#extent.depth;
       const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
-      const view = { camera: frame.camera, rgba: frame.rgba, unseen: unseen.pixels };
+      const view = { ...maskPicture(frame, this.#sceneMask), unseen: unseen.pixels };
       return frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
     });
     const points = joinClouds(clouds, maxGaussians - this.engine.count);

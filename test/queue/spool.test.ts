@@ -196,8 +196,8 @@ test("a folder that cannot be used, or disappears, is a clear error", async () =
   await writeFile(join(dir, "spool", "frames"), "");
   await expect(open(join(dir, "spool"))).rejects.toMatchObject({ code: "bad_input" });
   const gone = join(dir, "gone");
+  await (await filled(gone, ["a"])).close();
   const { spool } = await open(gone);
-  await spool.put(frame("a"), FILE, NEVER);
   await rename(gone, join(dir, "away"));
   await expect(spool.put(frame("b"), FILE, NEVER)).rejects.toMatchObject({
     code: "bad_input",

@@ -108,7 +108,7 @@ describe("frustumPoints", () => {
   }
 
   it("lie in the pixels whose colour they have, between near and far, log-uniformly", () => {
-    const points = frustumPoints({ camera, rgba, unseen: null }, 2000, range, randomStream(62));
+    const points = frustumPoints({ camera, rgba, mask: null, unseen: null }, 2000, range, randomStream(62));
     const places = projected(points);
     expect(places.length).toBe(2000);
     places.forEach(({ x, y, depth }, i) => {
@@ -125,7 +125,9 @@ describe("frustumPoints", () => {
     const cut = rgba.slice();
     for (let p = 0; p < pixels; p++) if (p % 40 < 20) cut[p * 4 + 3] = 0;
     const unseen = Float32Array.from({ length: pixels }, (_, p) => (p < pixels / 2 ? 1 : 0.01));
-    const places = projected(frustumPoints({ camera, rgba: cut, unseen }, 300, range, randomStream(63)));
+    const places = projected(
+      frustumPoints({ camera, rgba: cut, mask: null, unseen }, 300, range, randomStream(63)),
+    );
     expect(places.length).toBe(300);
     expect(places.every(({ x }) => x > 19.99)).toBe(true);
     const upper = places.filter(({ y }) => y < 15.01).length / 300;
@@ -133,10 +135,19 @@ describe("frustumPoints", () => {
     expect(upper).toBeLessThan(0.95);
   });
 
+  it("keep out of pixels that a mask hides", () => {
+    const mask = Uint8Array.from({ length: pixels }, (_, p) => (p % 40 < 20 ? 0 : 255));
+    const places = projected(
+      frustumPoints({ camera, rgba, mask, unseen: null }, 300, range, randomStream(68)),
+    );
+    expect(places.length).toBe(300);
+    expect(places.every(({ x }) => x > 19.99)).toBe(true);
+  });
+
   it("lie inside the box", () => {
     const box = { min: [-0.3, -0.4, -0.1], max: [0.5, 0.4, 0.6] };
     const { positions } = frustumPoints(
-      { camera, rgba, unseen: null },
+      { camera, rgba, mask: null, unseen: null },
       500,
       { ...range, box },
       randomStream(64),
@@ -151,7 +162,7 @@ describe("frustumPoints", () => {
   it("start in front of a camera that is inside the box", () => {
     const box = { min: [-5, -5, -5], max: [5, 5, 5] };
     const places = projected(
-      frustumPoints({ camera, rgba, unseen: null }, 200, { ...range, box }, randomStream(65)),
+      frustumPoints({ camera, rgba, mask: null, unseen: null }, 200, { ...range, box }, randomStream(65)),
     );
     expect(places.length).toBe(200);
     expect(places.every(({ depth }) => depth > 0.02)).toBe(true);
@@ -159,10 +170,20 @@ describe("frustumPoints", () => {
 
   it("are none when all is transparent or the box is out of view, and it ends", () => {
     const clear = new Uint8Array(pixels * 4);
-    const none = frustumPoints({ camera, rgba: clear, unseen: null }, 100, range, randomStream(66));
+    const none = frustumPoints(
+      { camera, rgba: clear, mask: null, unseen: null },
+      100,
+      range,
+      randomStream(66),
+    );
     expect(none.positions.length).toBe(0);
     const box = { min: [3, -1, 0], max: [4, 1, 1] };
-    const behind = frustumPoints({ camera, rgba, unseen: null }, 100, { ...range, box }, randomStream(67));
+    const behind = frustumPoints(
+      { camera, rgba, mask: null, unseen: null },
+      100,
+      { ...range, box },
+      randomStream(67),
+    );
     expect(behind.positions.length).toBe(0);
   });
 });

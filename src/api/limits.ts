@@ -1,0 +1,15 @@
+/** Numbers of the contract that are needed where its schemas (and the library behind them) are not. */
+
+/** Limits every backend keeps. */
+export const LIMITS = {
+  frameBytes: 32 * 1024 * 1024,
+  jsonBytes: 64 * 1024,
+  imagePixels: 64_000_000,
+  imageSide: 16_384,
+  frameIdLength: 128,
+  /** Joint angles beyond this are surely degrees, rad. */
+  jointAngleRad: 2 * Math.PI,
+  jointHistoryS: 30,
+  /** About 1 KB of memory each while they are trained. */
+  gaussians: 2_000_000,
+} as const;
