@@ -135,26 +135,11 @@ export class Spool {
     const sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0);
     const seq = ++this.#lastSeq;
     const before = this.#putting;
-    const writing = this.#write(framePath(this.folder, seq), pieces, { sizeBytes, signal });
-    this.#putting = Promise.allSettled([before, writing]);
-    await writing;
-    await before;
-    const { name } = frame.frame;
-    const kept = {
-      seq,
-      frameId,
-      name,
-      sizeBytes,
-      file,
-      state: "waiting",
-      sessionId: null,
-      returns: 0,
-    } as const;
-    this.#kept.add({ ...kept });
-    this.#recent.add(seq, frame);
-    this.#take(kept);
-    this.#failed.delete(frameId);
-    this.#bell.ring();
+    const putting = this.#write(framePath(this.folder, seq), pieces, { sizeBytes, signal })
+      .finally(() => before)
+      .then(() => this.#add({ seq, frameId, name: frame.frame.name, sizeBytes, file }, frame));
+    this.#putting = putting.catch(() => undefined);
+    await putting;
     return true;
   }
 
@@ -262,6 +247,17 @@ export class Spool {
     }
     if (again.length > 0) this.#kept.waitAgain(again);
     return { again, over };
+  }
+
+  /** A frame has been written: from here on it waits to be sent. */
+  #add(kept: Omit<KeptFrame, "state" | "sessionId" | "returns">, frame: SpoolFrame): void {
+    const waiting: KeptFrame = { ...kept, state: "waiting", sessionId: null, returns: 0 };
+    this.#kept.add(waiting);
+    this.#recent.add(kept.seq, frame);
+    this.#take(waiting);
+    // The same picture failed before; now it has another chance.
+    this.#failed.delete(kept.frameId);
+    this.#bell.ring();
   }
 
   #take(frame: KeptFrame): void {
