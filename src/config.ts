@@ -2,6 +2,8 @@
  * Settings: flags over environment over defaults, resolved once into one frozen value.
  * The only reader of `process.env`.
  */
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
 import { SplatError } from "./errors.ts";
 
 /** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
@@ -26,6 +28,8 @@ export interface Config {
   readonly token: string | undefined;
   /** Folder where the embedded backend keeps frames, state and chunks. */
   readonly dataDir: string;
+  /** Folder below which captures keep what they have taken and not delivered. */
+  readonly spoolDir: string;
   /** Browser origins the embedded backend accepts. */
   readonly corsOrigins: readonly string[];
 }
@@ -44,17 +48,20 @@ export interface BucketConfig {
 export interface ConfigFlags {
   readonly url?: string | undefined;
   readonly data?: string | undefined;
+  readonly spool?: string | undefined;
 }
 
 /** Resolve the settings of one run. Throws `usage` when a value cannot be one. */
 export function resolveConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv = process.env): Config {
   const [rawUrl, urlOrigin] = pick(flags.url, env["SPLAT_API_URL"], `http://127.0.0.1:${DEFAULT_PORT}`);
   const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], "splatctl-data");
+  const [spoolDir] = pick(flags.spool, env["SPLAT_SPOOL_DIR"], join(stateDir(env), "splatctl", "spool"));
   return Object.freeze({
     url: parseUrl(rawUrl),
     urlOrigin,
     token: nonEmpty(env["SPLAT_API_TOKEN"]),
     dataDir,
+    spoolDir,
     corsOrigins: (env["SPLAT_CORS_ORIGINS"] ?? "")
       .split(",")
       .map((origin) => origin.trim().replace(/\/$/, ""))
@@ -88,6 +95,18 @@ export function resolveBucket(env: NodeJS.ProcessEnv = process.env): BucketConfi
     );
   }
   return Object.freeze({ endpoint, bucket, accessKeyId, secretAccessKey, publicUrl });
+}
+
+/**
+ * Where programs of this user keep state that outlives them (XDG Base Directory Specification 0.8; the platform's own
+ * place on macOS and Windows). Relative paths in the variable are to be ignored, says the specification.
+ */
+function stateDir(env: NodeJS.ProcessEnv): string {
+  const named = nonEmpty(env["XDG_STATE_HOME"]);
+  if (named !== undefined && isAbsolute(named)) return named;
+  if (process.platform === "darwin") return join(homedir(), "Library", "Application Support");
+  if (process.platform === "win32") return env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local");
+  return join(homedir(), ".local", "state");
 }
 
 function pick(flag: string | undefined, env: string | undefined, fallback: string): [string, Origin] {

@@ -23,3 +23,11 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/**
+ * Milliseconds on a clock that never goes back, whatever happens to the machine's: for deadlines and waiting.
+ * Near Unix time as it was when the process started, so that times of files can be compared with it.
+ */
+export function steadyMs(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -43,7 +43,7 @@ export type SplatDownload = { readonly kind: "empty" } | { readonly kind: "uncha
 
 /**
  * One backend. Every call throws SplatError: `unreachable` when nothing answers, `not_configured` for 401/403,
- * `refused` (with `refusal`) for any other no, `internal` when the answer breaks the contract.
+ * `refused` for any other no (with `refusal`) and for an answer that breaks the contract (without).
  * Once the caller's signal aborts, a call throws that signal's own reason.
  */
 export interface Client {

@@ -41,9 +41,9 @@ export function silent(asked: Asked, timeoutMs: number): SplatError {
   return new SplatError("unreachable", text, { hint: adviceFor(asked.url) });
 }
 
-/** `internal`: the answer is not what the contract promises. `why` completes the sentence. */
+/** `refused`, without a refusal: the answer is not what the contract promises. `why` completes the sentence. */
 export function breach(asked: Asked, why: string, cause?: unknown): SplatError {
-  return new SplatError("internal", `${asked.url} answered ${asked.method} ${asked.path} with ${why}`, {
+  return new SplatError("refused", `${asked.url} answered ${asked.method} ${asked.path} with ${why}`, {
     cause,
     hint: "Is a splatctl backend at this address, with no proxy in between, and of this version?",
   });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { FSWatcher } from "chokidar";
 import { SplatError } from "../errors.ts";
-import { sleep } from "../time.ts";
+import { sleep, steadyMs } from "../time.ts";
 import { folderIdentity, openFolderWatch, requireFolder, type SeenFile } from "./folder-watch.ts";
 import { isSameVersion, lookAtImage, type FileLook, type FileVersion } from "./image-file.ts";
 import type { Frame, Sample } from "./sample.ts";
@@ -21,7 +21,16 @@ export interface FolderOptions {
   /** A file that will not be sent, and why. Called once per file and reason. */
   readonly onRejected: (name: string, reason: string) => void;
   readonly onWarning: (line: string) => void;
+  /** What an earlier run took under a name: while the file stays so, it is not read again. */
+  readonly takenBefore?: ((name: string) => TakenBefore | undefined) | undefined;
+  /** A file is left alone because an earlier run took it. */
+  readonly onTakenBefore?: ((name: string) => void) | undefined;
   readonly timing?: Partial<FolderTiming> | undefined;
+}
+
+export interface TakenBefore {
+  readonly frameId: string;
+  readonly version: FileVersion;
 }
 
 const TIMING: FolderTiming = {
@@ -107,16 +116,16 @@ class FolderSource {
 
   /** The next file to look at; null when the watch is over. */
   async nextDue(): Promise<DueFile | null> {
-    let checkedMs = Date.now();
+    let checkedMs = steadyMs();
     while (!this.#signal.aborted) {
       if (this.#watchError !== undefined) throw this.#watchError;
-      const nowMs = Date.now();
+      const nowMs = steadyMs();
       const due = this.#room.due(nowMs);
       if (due !== null) return due;
       const isDrained = this.#options.once === true && this.#room.isEmpty;
       if (isDrained || nowMs - checkedMs >= FOLDER_CHECK_MS) {
         if ((await this.#checkFolder()) && isDrained) return null;
-        checkedMs = Date.now();
+        checkedMs = steadyMs();
         continue;
       }
       await this.#idle(Math.min(this.#room.nextDueMs - nowMs, FOLDER_CHECK_MS));
@@ -126,7 +135,7 @@ class FolderSource {
 
   /** Look at a file and make a frame of it; null when it is not one, or not yet. */
   async take({ name, version, sinceMs }: DueFile): Promise<Sample<Frame> | null> {
-    const nowMs = Date.now();
+    const nowMs = steadyMs();
     const path = join(this.#dir, name);
     const sidecarDueMs = sinceMs + this.#timing.sidecarWaitMs;
     if (this.#sidecarsSeen && nowMs < sidecarDueMs && !(await hasSidecar(path))) {
@@ -155,15 +164,21 @@ class FolderSource {
   }
 
   #note({ name, version, changedMs }: SeenFile, isPresent: boolean): void {
+    const earlier = this.#settled.has(name) ? undefined : this.#options.takenBefore?.(name);
+    if (earlier !== undefined)
+      this.#settled.set(name, { version: earlier.version, outcome: earlier.frameId });
     const before = this.#settled.get(name);
-    if (before !== undefined && isSameVersion(before.version, version)) return;
-    const nowMs = Date.now();
+    if (before !== undefined && isSameVersion(before.version, version)) {
+      if (earlier !== undefined) this.#options.onTakenBefore?.(name);
+      return;
+    }
+    const nowMs = steadyMs();
     this.#room.note(name, version, nowMs, isPresent ? changedMs : nowMs);
     this.#ring();
   }
 
   #stillIncomplete(name: string, version: FileVersion, reason: string): void {
-    if (this.#room.stillIncomplete(name, version, Date.now())) this.#reject(name, version, reason);
+    if (this.#room.stillIncomplete(name, version, steadyMs())) this.#reject(name, version, reason);
   }
 
   #reject(name: string, version: FileVersion, reason: string): void {
@@ -187,9 +202,9 @@ class FolderSource {
   async #checkFolder(): Promise<boolean> {
     if ((await folderIdentity(this.#dir)) === this.#identity) return true;
     await this.close();
-    const untilMs = Date.now() + this.#timing.folderGoneMs;
+    const untilMs = steadyMs() + this.#timing.folderGoneMs;
     while ((await folderIdentity(this.#dir)) === null && !this.#signal.aborted) {
-      if (Date.now() > untilMs) {
+      if (steadyMs() > untilMs) {
         throw new SplatError("bad_input", `the folder ${this.#dir} has disappeared`, {
           hint: "Frames already sent are safe. Start the capture again when it is back.",
         });
@@ -214,6 +229,7 @@ function toSample(name: string, look: FileLook & { kind: "ready" }, sidecar: Sid
       name,
       bytes,
       mediaType: header.mediaType,
+      version,
       cameraToWorld: sidecar.camera_to_world?.flat(),
       jointAngles: sidecar.joint_angles,
       jointSamples: sidecar.joint_samples,

@@ -1,5 +1,7 @@
 /** What every source yields: a value with the time it was true. */
 
+import type { FileVersion } from "./image-file.ts";
+
 /** One reading of a source. Times are Unix seconds on this machine's clock. */
 export interface Sample<T> {
   /** When the value was true at the source (shutter, encoder). */
@@ -16,6 +18,8 @@ export interface Frame {
   /** The file's bytes, JPEG or PNG. */
   readonly bytes: Uint8Array;
   readonly mediaType: "image/jpeg" | "image/png";
+  /** The file's state when it was read. */
+  readonly version: FileVersion;
   /** [16] row-major camera-to-world, OpenGL axes; from a data set or sidecar. */
   readonly cameraToWorld?: readonly number[] | undefined;
   /** [6] rad, from a sidecar. */

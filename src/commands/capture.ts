@@ -1,6 +1,14 @@
 /** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
-import { InvalidArgumentError, type Command } from "commander";
-import { nonNegativeNumber, openClient, wholeNumber, withBackend, type BackendFlags } from "./flags.ts";
+import type { Command } from "commander";
+import {
+  nonNegativeNumber,
+  openClient,
+  positiveNumber,
+  withBackend,
+  withSpool,
+  wholeNumber,
+  type BackendFlags,
+} from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
 import { EXIT_CODES } from "../errors.ts";
@@ -15,11 +23,12 @@ interface CaptureFlags extends BackendFlags {
   readonly dataset: boolean;
   readonly giveUpAfter?: number;
   readonly stop?: boolean;
+  readonly spoolMaxGb?: number;
 }
 
 /** Add the command. */
 export function registerCapture(program: Command): void {
-  withBackend(program.command("capture"))
+  withSpool(withBackend(program.command("capture")))
     .description("watch a folder and send each image as it appears; Ctrl-C sends what is under way and ends")
     .argument("<folder>", "where the images appear; with a transforms.json its poses are sent along")
     .option("--recursive", "look into sub-folders too")
@@ -34,16 +43,21 @@ export function registerCapture(program: Command): void {
       "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60)",
       nonNegativeNumber,
     )
+    .option("--spool-max-gb <n>", "disk space for them (default: 10)", positiveNumber)
     .option("--stop", "when everything is sent, end the capture and start finishing (implies --once)")
     .option("--json", "print one JSON object at the end")
     .action(async (folder: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<CaptureFlags>();
-      const { client } = await openClient(flags);
-      await capture(folder, flags, client);
+      const { client, config } = await openClient(flags);
+      await capture(folder, flags, { client, spoolDir: config.spoolDir });
     });
 }
 
-async function capture(folder: string, flags: CaptureFlags, client: Client): Promise<void> {
+async function capture(
+  folder: string,
+  flags: CaptureFlags,
+  { client, spoolDir }: { client: Client; spoolDir: string },
+): Promise<void> {
   const { captureFolder } = await import("../daemon/capture-folder.ts");
   const { describeCounts, describeSummary, summaryJson } = await import("./describe-capture.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
@@ -55,6 +69,8 @@ async function capture(folder: string, flags: CaptureFlags, client: Client): Pro
     {
       ...flags,
       folder,
+      spoolDir,
+      spoolMaxBytes: flags.spoolMaxGb === undefined ? undefined : flags.spoolMaxGb * 1e9,
       once: flags.once === true || flags.stop === true,
       ignoreDataset: !flags.dataset,
       giveUpAfterS: flags.giveUpAfter === 0 ? Infinity : flags.giveUpAfter,
@@ -78,10 +94,4 @@ async function capture(folder: string, flags: CaptureFlags, client: Client): Pro
     describeSummary(summary),
   );
   if (summary.rejected > 0 || summary.unsent > 0) process.exitCode = EXIT_CODES.partial;
-}
-
-function positiveNumber(text: string): number {
-  const value = nonNegativeNumber(text);
-  if (value === 0) throw new InvalidArgumentError("It must be more than 0.");
-  return value;
 }

@@ -110,7 +110,8 @@ async function send(
     onNote: (line: string) => progress.say(line),
     onWarning: (line: string) => progress.say(`warning: ${line}`),
   };
-  const { fatal } = await captureFolder(client, { folder, drainMs: DRAIN_MS }, listener, signal);
+  const options = { folder, spoolDir: `${folder}-spool`, drainMs: DRAIN_MS };
+  const { fatal } = await captureFolder(client, options, listener, signal);
   if (fatal !== null) throw fatal;
 }
 

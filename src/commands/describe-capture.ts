@@ -1,5 +1,5 @@
 /** A capture in words, for a terminal and for scripts. */
-import type { CaptureCounts, CaptureSummary } from "../daemon/capture-folder.ts";
+import type { CaptureCounts, CaptureSummary } from "../daemon/capture-tally.ts";
 
 /** Rejected files named in the summary; the rest is counted. */
 const NAMED = 10;
@@ -16,12 +16,20 @@ export function describeSummary(summary: CaptureSummary): string {
   const rate = seconds > 0 ? ` in ${seconds.toFixed(1)} s (${framesPerSecond.toFixed(1)} frames/s)` : "";
   const named = reasons.slice(0, NAMED).map(({ name, reason }) => `  ${name}: ${reason}`);
   const more = reasons.length > NAMED ? [`  and ${reasons.length - NAMED} more`] : [];
-  return [`${tally(summary)}${rate}`, ...named, ...more].join("\n");
+  return [`${tally(summary)}${rate}`, ...named, ...more, ...kept(summary)].join("\n");
+}
+
+/** What the spool still holds, and what becomes of it. */
+function kept({ unsent, notDurable, spool }: CaptureSummary): string[] {
+  const waiting = `${unsent} wait in ${spool}: the next capture of this folder goes on with them`;
+  const unsure = `${notDurable} are accepted but in no checkpoint yet: kept until they are`;
+  return [...(unsent > 0 ? [waiting] : []), ...(notDurable > 0 ? [unsure] : [])];
 }
 
 /** The summary as `--json` prints it. */
 export function summaryJson(summary: CaptureSummary, url: string): object {
   const { accepted, duplicates, rejected, unsent, skipped, reasons, seconds, framesPerSecond } = summary;
+  const { resent, notDurable, spool } = summary;
   return {
     success: rejected === 0 && unsent === 0,
     url,
@@ -29,16 +37,20 @@ export function summaryJson(summary: CaptureSummary, url: string): object {
     duplicates,
     rejected,
     unsent,
+    resent,
+    not_durable: notDurable,
     skipped,
+    spool,
     reasons,
     seconds,
     frames_per_second: framesPerSecond,
   };
 }
 
-function tally({ accepted, duplicates, rejected, unsent, skipped }: CaptureCounts): string {
+function tally({ accepted, duplicates, resent, rejected, unsent, skipped }: CaptureCounts): string {
   const parts = [
     [duplicates, "sent before"],
+    [resent, "sent again"],
     [rejected, "rejected"],
     [unsent, "not sent"],
     [skipped, "not in the data set"],

@@ -2,12 +2,13 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client } from "../api/client.ts";
 import { LIMITS } from "../api/limits.ts";
-import { resolveConfig, type Origin } from "../config.ts";
+import { resolveConfig, type Config, type Origin } from "../config.ts";
 import { createLog, type Log } from "../log.ts";
 
 /** Flags of every command that talks to a backend, the program's own included. */
 export interface BackendFlags {
   readonly url?: string;
+  readonly spool?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -24,18 +25,26 @@ export function withBackend(command: Command): Command {
   return command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)");
 }
 
+/** Add `--spool`. */
+export function withSpool(command: Command): Command {
+  return command.option(
+    "--spool <dir>",
+    "where captures keep frames until they are safe (default: SPLAT_SPOOL_DIR)",
+  );
+}
+
 /** The logger that the program's own flags ask for. */
 export function logFor(flags: Pick<BackendFlags, "quiet" | "verbose">): Log {
   return createLog(flags.verbose === true ? "verbose" : flags.quiet === true ? "quiet" : "normal");
 }
 
 /** A client of the configured backend; says on stderr which one that is and where its URL came from. */
-export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log }> {
+export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log; config: Config }> {
   const config = resolveConfig(flags);
   const log = logFor(flags);
   log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
   const { createClient } = await import("../api/client.ts");
-  return { client: createClient({ url: config.url, token: config.token }), log };
+  return { client: createClient({ url: config.url, token: config.token }), log, config };
 }
 
 /** Most threads, pixels and Gaussians that make sense here; more would only end in no memory. */
@@ -49,6 +58,13 @@ export function wholeNumber(low: number, high: number = Number.MAX_SAFE_INTEGER)
     const range = high === Number.MAX_SAFE_INTEGER ? `≥ ${low}` : `from ${low} to ${high}`;
     throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
+}
+
+/** Parse the value of a flag that is a size, a rate or another quantity that cannot be 0. */
+export function positiveNumber(text: string): number {
+  const value = nonNegativeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It must be more than 0.");
+  return value;
 }
 
 /** Parse the value of a flag that is a duration, seconds. */

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { registerCapture } from "./capture.ts";
 import { registerDemo } from "./demo.ts";
 import { registerPull } from "./pull.ts";
+import { registerQueue } from "./queue.ts";
 import { registerReset } from "./reset.ts";
 import { registerServe } from "./serve.ts";
 import { registerStatus } from "./status.ts";
@@ -13,6 +14,7 @@ import { registerTrain } from "./train.ts";
 export function registerCommands(program: Command): void {
   registerServe(program);
   registerCapture(program);
+  registerQueue(program);
   registerStatus(program);
   registerPull(program);
   registerStop(program);

@@ -1,17 +1,29 @@
-/** Joins a watched folder and a backend: every frame that appears is sent, with what is known of its pose. */
+/**
+ * Joins a watched folder and a backend through a spool: every frame that appears is put on disk with what is known of
+ * its pose, and sent from there.
+ */
 import type { Client } from "../api/client.ts";
-import { isDataset, readDataset, type Dataset, type DatasetFrame } from "../capture/dataset.ts";
+import { isDataset, readDataset, type Dataset } from "../capture/dataset.ts";
 import { requireFolder } from "../capture/folder-watch.ts";
-import { watchFolder } from "../capture/folder.ts";
+import { watchFolder, type FolderOptions } from "../capture/folder.ts";
 import { frameNameFilter, type NameRules } from "../capture/frame-names.ts";
+import type { Frame, Sample } from "../capture/sample.ts";
 import { folderHasSidecars } from "../capture/sidecar.ts";
 import { SplatError, toSplatError } from "../errors.ts";
+import { Confirmation } from "../queue/confirmation.ts";
+import { deliver } from "../queue/deliver.ts";
+import { openSpool, realFolder, spoolFolderFor } from "../queue/open-spool.ts";
 import { Patience, persist } from "../queue/persist.ts";
-import { uploadFrames, type Upload, type UploadEvent } from "../queue/uploader.ts";
+import type { Spool } from "../queue/spool.ts";
+import { Tally, type CaptureListener, type CaptureSummary } from "./capture-tally.ts";
 import { noPoseWarning, putDatasetScene, sendableFrames, toUpload } from "./posing.ts";
 
 export interface CaptureOptions extends NameRules {
   readonly folder: string;
+  /** Folder of all spools; this capture's is one in it. */
+  readonly spoolDir: string;
+  /** Disk space that this capture's spool may take; default 10 GB. */
+  readonly spoolMaxBytes?: number | undefined;
   /** Look into sub-folders; a data set does so by itself. */
   readonly recursive?: boolean | undefined;
   /** Send what is there and end. */
@@ -28,40 +40,29 @@ export interface CaptureOptions extends NameRules {
   readonly drainMs?: number | undefined;
 }
 
-export interface CaptureCounts {
-  readonly accepted: number;
-  readonly duplicates: number;
-  readonly rejected: number;
-  readonly unsent: number;
-  /** Images that the data set does not name. */
-  readonly skipped: number;
-  /** Set while the backend is not taking frames: why, in words. */
-  readonly waiting: string | null;
-}
-
-export interface CaptureListener {
-  onCounts(counts: CaptureCounts): void;
-  onNote(line: string): void;
-  onWarning(line: string): void;
-}
-
-export interface CaptureSummary extends CaptureCounts {
-  readonly reasons: readonly { readonly name: string; readonly reason: string }[];
-  /** From the first frame taken to the last answer. */
-  readonly seconds: number;
-  readonly framesPerSecond: number;
-  /** What ended the capture early; null when it ran to its end. */
-  readonly fatal: SplatError | null;
-}
-
 const DEFAULT_IN_FLIGHT = 4;
+const DEFAULT_SPOOL_BYTES = 10e9;
 const ONCE_GIVE_UP_S = 60;
 const DRAIN_MS = 10_000;
+/** A disk takes several files in the time of one. */
+const PUTS_AT_ONCE = 4;
+
+/** One capture, as its parts see it. */
+interface Run {
+  readonly client: Client;
+  readonly options: CaptureOptions;
+  readonly listener: CaptureListener;
+  readonly spool: Spool;
+  readonly tally: Tally;
+  readonly dataset: Dataset | null;
+  readonly giveUpAfterMs: number;
+}
 
 /**
- * Send the frames of a folder to a backend until the signal aborts (or, with `once`, until all are sent), then see
- * through those under way. Throws `bad_input` when the folder or its transforms.json cannot be used, and what the
- * backend answers to the first questions; what happens later is in the summary.
+ * Send the frames of a folder to a backend until the signal aborts (or, with `once`, until all are accepted), then see
+ * through those under way; what is left stays in the spool for the next run. Throws `bad_input` when the folder, its
+ * transforms.json or the spool cannot be used or another capture has it, and what the backend answers to the first
+ * questions; what happens later is in the summary.
  */
 export async function captureFolder(
   client: Client,
@@ -69,38 +70,61 @@ export async function captureFolder(
   listener: CaptureListener,
   signal: AbortSignal,
 ): Promise<CaptureSummary> {
-  await requireFolder(options.folder);
-  const tally = new Tally(listener);
-  const isPosed = options.ignoreDataset !== true && (await isDataset(options.folder));
-  const dataset = isPosed ? await readDataset(options.folder, { allowMissing: options.once !== true }) : null;
-  const giveUpAfterMs = (options.giveUpAfterS ?? (options.once === true ? ONCE_GIVE_UP_S : Infinity)) * 1000;
-  await prepareScene(client, options, dataset, { tally, listener, giveUpAfterMs }, signal);
-  const frames = dataset && sendableFrames(dataset, (name, reason) => tally.reject(name, reason));
-  const fatal = await uploadFrames(
-    (taking) => uploads(options, frames, tally, listener, taking),
+  const { folder, once = false, spoolDir } = options;
+  await requireFolder(folder);
+  const isPosed = options.ignoreDataset !== true && (await isDataset(folder));
+  const dataset = isPosed ? await readDataset(folder, { allowMissing: !once }) : null;
+  const giveUpAfterMs = (options.giveUpAfterS ?? (once ? ONCE_GIVE_UP_S : Infinity)) * 1000;
+  const purpose = { folder: await realFolder(folder), backend: client.url };
+  const spool = await openSpool(spoolFolderFor(spoolDir, purpose), purpose, {
+    maxBytes: options.spoolMaxBytes ?? DEFAULT_SPOOL_BYTES,
+    giveUpAfterMs,
+    onWarning: (line) => listener.onWarning(line),
+  });
+  try {
+    const tally = new Tally(listener, spool);
+    return await run({ client, options, listener, spool, tally, dataset, giveUpAfterMs }, signal);
+  } finally {
+    await spool.close();
+  }
+}
+
+async function run(capture: Run, interrupt: AbortSignal): Promise<CaptureSummary> {
+  const { client, options, spool, tally, giveUpAfterMs } = capture;
+  const confirmation = new Confirmation(client, spool, (result) => tally.reconciled(result));
+  await prepareScene(capture, confirmation, interrupt);
+  const [filled, emptied] = [new AbortController(), new AbortController()];
+  let fatal: SplatError | null = null;
+  const filling = fill(capture, AbortSignal.any([interrupt, emptied.signal]))
+    .catch((thrown: unknown) => {
+      fatal = toSplatError(thrown);
+      emptied.abort();
+    })
+    .finally(() => filled.abort());
+  const ended = await deliver(
+    spool,
     {
       client,
+      confirmation,
+      filled: filled.signal,
       inFlight: options.inFlight ?? DEFAULT_IN_FLIGHT,
       minIntervalMs: options.fps === undefined ? 0 : 1000 / options.fps,
       giveUpAfterMs,
       drainMs: options.drainMs ?? DRAIN_MS,
       onEvent: (event) => tally.add(event),
     },
-    signal,
-  ).catch(toSplatError);
-  return tally.summary(fatal);
+    AbortSignal.any([interrupt, emptied.signal, spool.lost]),
+  );
+  emptied.abort();
+  await filling;
+  const lost = spool.lost.aborted ? toSplatError(spool.lost.reason) : null;
+  return tally.summary(fatal ?? lost ?? ended);
 }
 
-/** Ask the backend how it stands, give it the data set's lens, and warn when no pose will be known. */
-async function prepareScene(
-  client: Client,
-  options: CaptureOptions,
-  dataset: Dataset | null,
-  context: { tally: Tally; listener: CaptureListener; giveUpAfterMs: number },
-  signal: AbortSignal,
-): Promise<void> {
-  const { tally, listener } = context;
-  const patience = new Patience(context.giveUpAfterMs);
+/** Ask the backend how it stands and what it has, give it the data set's lens, and warn when no pose will be known. */
+async function prepareScene(capture: Run, confirmation: Confirmation, signal: AbortSignal): Promise<void> {
+  const { client, options, listener, spool, tally, dataset } = capture;
+  const patience = new Patience(capture.giveUpAfterMs);
   const ask = async <T>(call: () => Promise<T>): Promise<T> => {
     const answer = await persist(call, { patience, signal, onWait: (error) => tally.wait(error) });
     if (answer.kind === "done") return answer.value;
@@ -108,6 +132,10 @@ async function prepareScene(
   };
   const status = await ask(() => client.status(signal));
   tally.answered();
+  await ask(() => confirmation.look(signal));
+  const { waiting, failed } = spool.counts;
+  if (waiting > 0) listener.onNote(`going on with ${waiting} frames of an earlier run`);
+  if (failed > 0) listener.onNote(`${failed} frames were set aside earlier: see \`splatctl queue ls\``);
   if (dataset !== null) {
     listener.onNote(`data set: ${dataset.frames.length} posed frames`);
     dataset.notes.forEach((note) => listener.onNote(note));
@@ -120,112 +148,42 @@ async function prepareScene(
   }
 }
 
-/** The folder's frames, ready to be sent. With a data set, only those it names. */
-async function* uploads(
-  options: CaptureOptions,
-  posed: ReadonlyMap<string, DatasetFrame> | null,
-  tally: Tally,
-  listener: CaptureListener,
-  signal: AbortSignal,
-): AsyncGenerator<Upload> {
-  const isFrame = frameNameFilter(options);
-  const accepts = (name: string): boolean => {
-    if (!isFrame(name)) return false;
-    if (posed === null || posed.has(name)) return true;
-    tally.skip(name);
-    return false;
-  };
-  const folderOptions = {
-    recursive: options.recursive === true || posed !== null,
-    once: options.once,
-    accepts,
-    onRejected: (name: string, reason: string) => tally.reject(name, reason),
-    onWarning: (line: string) => listener.onWarning(line),
-  };
-  for await (const sample of watchFolder(options.folder, folderOptions, signal)) {
-    tally.start();
-    yield toUpload(sample, posed?.get(sample.value.name));
+/** Put the folder's frames into the spool as they appear. With a data set, only those it names. */
+async function fill({ options, listener, spool, tally, dataset }: Run, signal: AbortSignal): Promise<void> {
+  const posed = dataset && sendableFrames(dataset, (name, reason) => tally.reject(name, reason));
+  const failed = new AbortController();
+  const taking = AbortSignal.any([signal, failed.signal]);
+  const putting = new Set<Promise<void>>();
+  for await (const sample of watchFolder(options.folder, folderOptions(), taking)) {
+    const put = putOne(sample)
+      .catch((thrown: unknown) => failed.abort(thrown))
+      .finally(() => putting.delete(put));
+    putting.add(put);
+    if (putting.size >= PUTS_AT_ONCE) await Promise.race(putting);
   }
-}
+  await Promise.all(putting);
+  if (!signal.aborted) failed.signal.throwIfAborted();
 
-/** Counts what happens to frames and tells the listener. */
-class Tally {
-  readonly #listener: CaptureListener;
-  readonly #counts = { accepted: 0, duplicates: 0, rejected: 0, unsent: 0, waiting: null as string | null };
-  readonly #skipped = new Set<string>();
-  readonly #reasons: { name: string; reason: string }[] = [];
-  #startedMs: number | null = null;
-  #endedMs = 0;
-  #isOutageTold = false;
-
-  constructor(listener: CaptureListener) {
-    this.#listener = listener;
+  async function putOne(sample: Sample<Frame>): Promise<void> {
+    await spool.put(toUpload(sample, posed?.get(sample.value.name)), sample.value.version, taking);
+    tally.taken();
   }
 
-  start(): void {
-    this.#startedMs ??= Date.now();
-  }
-
-  add(event: UploadEvent): void {
-    if (event.kind === "waiting") {
-      this.wait(event.error);
-      return;
-    }
-    this.#endedMs = Date.now();
-    if (event.kind === "rejected") {
-      this.answered();
-      this.reject(event.name, event.reason);
-      return;
-    }
-    if (event.kind === "unsent") this.#counts.unsent++;
-    else {
-      this.answered();
-      this.#counts[event.duplicate ? "duplicates" : "accepted"]++;
-    }
-    this.#tell();
-  }
-
-  reject(name: string, reason: string): void {
-    this.#counts.rejected++;
-    this.#reasons.push({ name, reason });
-    this.#tell();
-  }
-
-  skip(name: string): void {
-    this.#skipped.add(name);
-  }
-
-  /** An attempt failed and another follows. A busy backend is no news; one that does not answer is told once. */
-  wait(error: SplatError): void {
-    const isBusy = error.refusal?.status === 429;
-    this.#counts.waiting = isBusy ? "the backend is busy" : error.message;
-    if (!isBusy && !this.#isOutageTold) {
-      this.#isOutageTold = true;
-      this.#listener.onWarning(`${error.message}; trying again until it answers`);
-    }
-    this.#tell();
-  }
-
-  answered(): void {
-    if (this.#isOutageTold) this.#listener.onNote("the backend answers");
-    this.#isOutageTold = false;
-    this.#counts.waiting = null;
-  }
-
-  summary(fatal: SplatError | null): CaptureSummary {
-    const seconds = this.#startedMs === null ? 0 : Math.max(this.#endedMs - this.#startedMs, 0) / 1000;
-    const sent = this.#counts.accepted + this.#counts.duplicates;
+  function folderOptions(): FolderOptions {
+    const isFrame = frameNameFilter(options);
     return {
-      ...this.#counts,
-      skipped: this.#skipped.size,
-      reasons: this.#reasons,
-      seconds,
-      framesPerSecond: seconds > 0 ? sent / seconds : 0,
-      fatal,
+      recursive: options.recursive === true || posed !== null,
+      once: options.once,
+      accepts: (name) => {
+        if (!isFrame(name)) return false;
+        if (posed === null || posed.has(name)) return true;
+        tally.skip(name);
+        return false;
+      },
+      onRejected: (name, reason) => tally.reject(name, reason),
+      onWarning: (line) => listener.onWarning(line),
+      takenBefore: (name) => spool.takenBefore(name),
+      onTakenBefore: () => tally.takenBefore(),
     };
-  }
-
-  #tell(): void {
-    this.#listener.onCounts({ ...this.#counts, skipped: this.#skipped.size });
   }
 }

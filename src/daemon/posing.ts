@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Client } from "../api/client.ts";
 import type { Dataset, DatasetCamera, DatasetFrame } from "../capture/dataset.ts";
 import type { Frame, Sample } from "../capture/sample.ts";
-import type { Upload } from "../queue/uploader.ts";
+import type { SpoolFrame } from "../queue/frame-file.ts";
 
 /** Relative difference up to which a frame's own lens passes for the scene's, which is all that the contract keeps. */
 const SAME_LENS = 0.01;
@@ -49,7 +49,7 @@ export async function putDatasetScene(
 }
 
 /** A frame in the contract's words. What a data set says of it stands above its sidecar. */
-export function toUpload({ capturedAtS, value }: Sample<Frame>, posed: DatasetFrame | undefined): Upload {
+export function toUpload({ capturedAtS, value }: Sample<Frame>, posed: DatasetFrame | undefined): SpoolFrame {
   const { frameId, name, bytes, mediaType, jointAngles, jointSamples } = value;
   const pose = posed?.cameraToWorld ?? value.cameraToWorld;
   const holdout = posed?.holdout ?? value.holdout;

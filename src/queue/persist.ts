@@ -1,6 +1,6 @@
 /** A call repeated until the backend takes it, or there is no point any more. */
 import { toSplatError, type SplatError } from "../errors.ts";
-import { sleep } from "../time.ts";
+import { sleep, steadyMs } from "../time.ts";
 import { judge } from "./retry.ts";
 
 /** How a persistent call ended. */
@@ -25,7 +25,7 @@ export interface PersistOptions {
 /** How long a backend may go on not answering, over all calls that share it. */
 export class Patience {
   readonly #giveUpAfterMs: number;
-  #answeredMs = Date.now();
+  #answeredMs = steadyMs();
 
   /** `giveUpAfterMs`: Infinity to wait for ever. */
   constructor(giveUpAfterMs: number) {
@@ -34,11 +34,11 @@ export class Patience {
 
   /** The backend said something that shows it alive. */
   answered(): void {
-    this.#answeredMs = Date.now();
+    this.#answeredMs = steadyMs();
   }
 
   get isOver(): boolean {
-    return Date.now() - this.#answeredMs >= this.#giveUpAfterMs;
+    return steadyMs() - this.#answeredMs >= this.#giveUpAfterMs;
   }
 }
 

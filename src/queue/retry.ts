@@ -15,9 +15,11 @@ const LONGEST_WAIT_MS = 15_000;
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /** A 500 may be an outage or this one frame's doing: after so many attempts it counts as the frame's. */
 const INTERNAL_ERROR_ATTEMPTS = 6;
+/** An answer that makes no sense, or leads elsewhere, may come from a proxy: after so many it is the backend's own. */
+const GARBLED_ATTEMPTS = 6;
 const TRY_AGAIN_STATUSES = new Set([408, 423, 425, 429]);
-/** Wrong credentials, wrong address, or a capture that is over: true of every frame. */
-const FATAL_STATUSES = new Set([401, 403, 404, 405, 409]);
+/** What is wrong lies in what was sent. Any other no (credentials, address, a capture that is over) holds for all. */
+const POISON_STATUSES = new Set([400, 413, 415, 422]);
 
 /**
  * Judge a failed attempt. `attempt` counts from 0, `random` is uniform in 0…1. Outages are waited for without end;
@@ -26,13 +28,14 @@ const FATAL_STATUSES = new Set([401, 403, 404, 405, 409]);
  */
 export function judge(error: SplatError, attempt: number, random: () => number = Math.random): Verdict {
   const status = error.refusal?.status;
-  if (status === undefined) {
-    return error.code === "unreachable" ? retry(error, attempt, random) : { kind: "fatal" };
+  if (status === undefined || status < 400) {
+    const isGarbled = error.code === "refused" && attempt + 1 < GARBLED_ATTEMPTS;
+    const mayPass = error.code === "unreachable" || isGarbled;
+    return mayPass ? retry(error, attempt, random) : { kind: "fatal" };
   }
-  if (FATAL_STATUSES.has(status)) return { kind: "fatal" };
   if (status === 500 && attempt + 1 >= INTERNAL_ERROR_ATTEMPTS) return { kind: "poison" };
   if (status >= 500 || TRY_AGAIN_STATUSES.has(status)) return retry(error, attempt, random);
-  return { kind: "poison" };
+  return { kind: POISON_STATUSES.has(status) ? "poison" : "fatal" };
 }
 
 function retry(error: SplatError, attempt: number, random: () => number): Verdict {

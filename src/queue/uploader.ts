@@ -1,7 +1,7 @@
 /** Sends frames: several in flight, each until the backend has taken or refused it. */
 import type { Client } from "../api/client.ts";
 import type { SplatError } from "../errors.ts";
-import { nowS, sleep } from "../time.ts";
+import { nowS, sleep, steadyMs } from "../time.ts";
 import { Patience, persist } from "./persist.ts";
 
 type UploadArguments = Parameters<Client["uploadFrame"]>;
@@ -14,7 +14,14 @@ export interface Upload {
 
 /** What happens to uploads, as it happens. */
 export type UploadEvent =
-  | { readonly kind: "accepted"; readonly name: string; readonly duplicate: boolean }
+  | {
+      readonly kind: "accepted";
+      readonly name: string;
+      readonly duplicate: boolean;
+      /** Which capture took it, in which process of the backend. */
+      readonly sessionId: string;
+      readonly bootId: string;
+    }
   /** The backend will never take it. */
   | { readonly kind: "rejected"; readonly name: string; readonly reason: string }
   /** Given up because the run ended; it may be sent in another. */
@@ -27,7 +34,7 @@ export type UploadEvent =
       readonly waitMs: number;
     };
 
-export interface UploaderOptions {
+export interface UploaderOptions<U extends Upload = Upload> {
   readonly client: Pick<Client, "uploadFrame">;
   /** Uploads under way at once. */
   readonly inFlight: number;
@@ -37,7 +44,7 @@ export interface UploaderOptions {
   readonly giveUpAfterMs: number;
   /** After the signal: how long uploads under way may go on trying. */
   readonly drainMs: number;
-  readonly onEvent: (event: UploadEvent) => void;
+  readonly onEvent: (event: UploadEvent, upload: U) => void;
   readonly random?: (() => number) | undefined;
 }
 
@@ -46,9 +53,9 @@ export interface UploaderOptions {
  * for it, and its signal aborts when no more will be taken. When `signal` aborts, frames under way are still seen
  * through. Returns what ended the run early, or null. Throws only what the source throws.
  */
-export async function uploadFrames(
-  source: (signal: AbortSignal) => AsyncIterable<Upload>,
-  options: UploaderOptions,
+export async function uploadFrames<U extends Upload>(
+  source: (signal: AbortSignal) => AsyncIterable<U>,
+  options: UploaderOptions<U>,
   signal: AbortSignal,
 ): Promise<SplatError | null> {
   const uploader = new Uploader(options, signal);
@@ -64,8 +71,8 @@ export async function uploadFrames(
 }
 
 /** The uploads under way in one run. */
-class Uploader {
-  readonly #options: UploaderOptions;
+class Uploader<U extends Upload> {
+  readonly #options: UploaderOptions<U>;
   readonly #patience: Patience;
   readonly #active = new Set<Promise<void>>();
   /** No more frames are taken. */
@@ -76,7 +83,7 @@ class Uploader {
   fatal: SplatError | null = null;
   #nextStartMs = 0;
 
-  constructor(options: UploaderOptions, signal: AbortSignal) {
+  constructor(options: UploaderOptions<U>, signal: AbortSignal) {
     this.#options = options;
     this.#patience = new Patience(options.giveUpAfterMs);
     this.taking = AbortSignal.any([signal, this.#stop.signal]);
@@ -86,15 +93,15 @@ class Uploader {
   }
 
   /** Start an upload; resolves when there is room for another. */
-  async start(upload: Upload): Promise<void> {
+  async start(upload: U): Promise<void> {
     const { minIntervalMs, inFlight } = this.#options;
-    const waitMs = this.#nextStartMs - Date.now();
+    const waitMs = this.#nextStartMs - steadyMs();
     if (waitMs > 0) await sleep(waitMs, this.taking).catch(() => undefined);
     if (this.taking.aborted) {
-      this.#options.onEvent({ kind: "unsent", name: upload.frame.name });
+      this.#options.onEvent({ kind: "unsent", name: upload.frame.name }, upload);
       return;
     }
-    this.#nextStartMs = Math.max(Date.now(), this.#nextStartMs) + minIntervalMs;
+    this.#nextStartMs = Math.max(steadyMs(), this.#nextStartMs) + minIntervalMs;
     const task = this.#send(upload).finally(() => this.#active.delete(task));
     this.#active.add(task);
     while (this.#active.size >= inFlight) await Promise.race(this.#active);
@@ -104,22 +111,26 @@ class Uploader {
     await Promise.all(this.#active);
   }
 
-  async #send({ frame, meta }: Upload): Promise<void> {
+  async #send(upload: U): Promise<void> {
     const { client, onEvent, random } = this.#options;
+    const { frame, meta } = upload;
     const { name } = frame;
     const ended = await persist(
       () => client.uploadFrame(frame, { ...meta, sent_at: nowS() }, this.#quit.signal),
       {
         patience: this.#patience,
         signal: this.#quit.signal,
-        onWait: (error, waitMs) => onEvent({ kind: "waiting", name, error, waitMs }),
+        onWait: (error, waitMs) => onEvent({ kind: "waiting", name, error, waitMs }, upload),
         random,
       },
     );
-    if (ended.kind === "done") onEvent({ kind: "accepted", name, duplicate: ended.value.duplicate });
-    else if (ended.kind === "poison") onEvent({ kind: "rejected", name, reason: reasonOf(ended.error) });
-    else {
-      onEvent({ kind: "unsent", name });
+    if (ended.kind === "done") {
+      const { duplicate, session_id: sessionId, boot_id: bootId } = ended.value;
+      onEvent({ kind: "accepted", name, duplicate, sessionId, bootId }, upload);
+    } else if (ended.kind === "poison") {
+      onEvent({ kind: "rejected", name, reason: reasonOf(ended.error) }, upload);
+    } else {
+      onEvent({ kind: "unsent", name }, upload);
       if (ended.kind === "fatal") this.#end(ended.error);
     }
   }

@@ -93,7 +93,7 @@ describe("an answer that is not the contract's", () => {
       response.writeHead(200, { "content-type": type }).end(body);
     });
     const error = await failure(client.health());
-    expect(error.code).toBe("internal");
+    expect(error.code).toBe("refused");
     expect(error.message).toContain(`${client.url} answered GET /health with`);
     expect(error.message).not.toMatch(/[<{[]|\n/);
     expect(error.hint).toBeDefined();
@@ -329,7 +329,7 @@ describe("getSplat", () => {
       response.writeHead(200, { ...headers, "x-splat-version": "new" }).end("abcdef");
     });
     const error = await failure(client.getSplat());
-    expect(error.code).toBe("internal");
+    expect(error.code).toBe("refused");
     expect(error.message).toContain("x-splat-version");
   });
 

@@ -161,6 +161,22 @@ test("two thousand files at once all arrive, and none is read before it is asked
   expect(seen.has(`burst/${last}`)).toBe(false);
 });
 
+test("what an earlier run took is not read again while it stays as it was", async () => {
+  const dir = await tempFolder();
+  for (const n of [1, 2, 3]) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  const first = await drain(dir);
+  const taken = new Map(first.samples.map(({ value }) => [value.name, value]));
+  await writeFile(join(dir, "2.jpg"), await jpeg(20));
+  await utimes(join(dir, "3.jpg"), 1_600_000_000, 1_600_000_000);
+  const passed: string[] = [];
+  const again = await drain(dir, {
+    takenBefore: (name) => taken.get(name),
+    onTakenBefore: (name) => passed.push(name),
+  });
+  expect(again.names).toEqual(["2.jpg"]);
+  expect(passed).toEqual(["1.jpg"]);
+});
+
 test("ends quietly when the signal aborts while idle", async () => {
   const watch = start(await tempFolder());
   const next = watch.frames.next();

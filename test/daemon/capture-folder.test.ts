@@ -1,14 +1,16 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/api/client.ts";
-import { captureFolder, type CaptureCounts, type CaptureOptions } from "../../src/daemon/capture-folder.ts";
+import { captureFolder, type CaptureOptions } from "../../src/daemon/capture-folder.ts";
+import type { CaptureCounts } from "../../src/daemon/capture-tally.ts";
 import { STATUS, answer, no } from "../api/answers.ts";
 import { nobody } from "../helpers/loopback.ts";
 import { jpeg, png, tempFolder } from "../helpers/pictures.ts";
 import { uploadBackend } from "../helpers/upload-backend.ts";
 
-function capture(url: string, options: CaptureOptions) {
+/** The spool lies beside the folder, and goes with it. */
+function capture(url: string, options: Omit<CaptureOptions, "spoolDir">) {
   const controller = new AbortController();
   onTestFinished(() => controller.abort());
   const notes: string[] = [];
@@ -19,7 +21,12 @@ function capture(url: string, options: CaptureOptions) {
     onNote: (line: string) => notes.push(line),
     onWarning: (line: string) => warnings.push(line),
   };
-  const ended = captureFolder(createClient({ url }), options, listener, controller.signal);
+  const ended = captureFolder(
+    createClient({ url }),
+    { ...options, spoolDir: join(options.folder, ".spool") },
+    listener,
+    controller.signal,
+  );
   ended.catch(() => undefined);
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -187,6 +194,88 @@ test("a capture that was stopped at the other end is in the summary with what wa
     return true;
   });
   const summary = await capture(backend.url, { folder: dir, inFlight: 1 }).ended;
-  expect(summary).toMatchObject({ accepted: 1, unsent: 1 });
+  expect(summary).toMatchObject({ accepted: 1, unsent: expect.any(Number) });
+  expect(summary.unsent).toBeGreaterThan(0);
   expect(summary.fatal?.refusal?.code).toBe("stopped");
+});
+
+test("a second run goes on: nothing is read or sent again, what was left is sent", async () => {
+  const dir = await tempFolder();
+  for (const n of [1, 2, 3]) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  let isOver = true;
+  const backend = await uploadBackend(({ name }, response) => {
+    if (!isOver || name === "1.jpg") return false;
+    answer(response, 409, no("stopped", "the capture is finished"));
+    return true;
+  });
+  const first = await capture(backend.url, { folder: dir, once: true, inFlight: 1 }).ended;
+  expect(first.fatal?.refusal?.code).toBe("stopped");
+  isOver = false;
+  await rm(join(dir, "2.jpg"));
+  const second = await capture(backend.url, { folder: dir, once: true }).ended;
+  expect(second).toMatchObject({ fatal: null, unsent: 0 });
+  expect([...backend.memory.held.keys()].map((id) => id.slice(17))).toEqual(["1.jpg", "2.jpg", "3.jpg"]);
+  const attempts = backend.attempts.length;
+  expect(await capture(backend.url, { folder: dir, once: true }).ended).toMatchObject({
+    accepted: 0,
+    duplicates: 2,
+  });
+  expect(backend.attempts).toHaveLength(attempts);
+});
+
+test("a reset before a run sends the folder again; one during a run does not, then or later", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.jpg"), await jpeg(1));
+  const backend = await uploadBackend();
+  const reset = (session: string): void => {
+    backend.memory.held.clear();
+    backend.memory.sessionId = session;
+  };
+  await capture(backend.url, { folder: dir, once: true }).ended;
+  reset("session-2");
+  const watching = capture(backend.url, { folder: dir });
+  await watching.until(() => watching.counts()?.accepted === 1);
+  reset("session-3");
+  await writeFile(join(dir, "2.jpg"), await jpeg(2));
+  await watching.until(() => watching.counts()?.accepted === 2);
+  watching.stop();
+  await watching.ended;
+  expect(watching.notes).toContainEqual(expect.stringContaining("the backend was reset"));
+  const names = () => [...backend.memory.held.keys()].map((id) => id.slice(17));
+  expect(names()).toEqual(["2.jpg"]);
+  await capture(backend.url, { folder: dir, once: true }).ended;
+  expect(names()).toEqual(["2.jpg"]);
+  reset("session-4");
+  await capture(backend.url, { folder: dir, once: true }).ended;
+  expect(names()).toEqual(["1.jpg", "2.jpg"]);
+});
+
+test("a backend that lost everything while no capture ran gets the folder again, deleted images too if kept", async () => {
+  const dir = await tempFolder();
+  for (const n of [1, 2, 3]) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  const backend = await uploadBackend();
+  backend.memory.durableThrough = 2;
+  const first = await capture(backend.url, { folder: dir, once: true, inFlight: 1 }).ended;
+  expect(first).toMatchObject({ accepted: 3, notDurable: 1 });
+  await rm(join(dir, "3.jpg"));
+  backend.memory.held.clear();
+  backend.memory.bootId = "boot-2";
+  backend.memory.sessionId = "session-2";
+  const second = await capture(backend.url, { folder: dir, once: true, inFlight: 1 }).ended;
+  expect(second).toMatchObject({ accepted: 2, resent: 1, fatal: null });
+  expect(backend.memory.held.size).toBe(3);
+});
+
+test("a full spool holds the folder back, and loses nothing", async () => {
+  const dir = await tempFolder();
+  for (const n of [1, 2, 3, 4, 5]) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  let isAway = true;
+  const backend = await uploadBackend((_received, response) => {
+    if (isAway) answer(response, 503, no("unavailable"), { "retry-after": "0" });
+    return isAway;
+  });
+  const run = capture(backend.url, { folder: dir, once: true, spoolMaxBytes: 1500 });
+  await run.until(() => run.warnings.some((line) => line.includes("is full")));
+  isAway = false;
+  expect(await run.ended).toMatchObject({ accepted: 5, unsent: 0, fatal: null });
 });

@@ -1,4 +1,5 @@
 /** A backend that takes uploads over loopback and answers each as a test says. */
+import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { onTestFinished } from "vitest";
 import { IDENTITY, STATUS, answer } from "../api/answers.ts";
@@ -18,6 +19,19 @@ export interface UploadBackend extends Loopback {
   /** Bodies of PUT /scene. */
   readonly scenes: Record<string, unknown>[];
   readonly stops: number[];
+  /** What it has, and who it says it is: for tests to change. */
+  readonly memory: Memory;
+}
+
+export interface Memory {
+  sessionId: string;
+  bootId: string;
+  /** Frames that GET /frames lists, by id, in order; an upload is a duplicate when it is among them. */
+  readonly held: Map<string, { readonly index: number; readonly sha256: string }>;
+  /** Null: all that it has. */
+  durableThrough: number | null;
+  /** How often GET /frames was asked. */
+  looks: number;
 }
 
 /** Return true when the response has been dealt with; otherwise the upload is accepted. */
@@ -33,10 +47,26 @@ export async function uploadBackend(script: Script = () => false, status = STATU
   const attempts: Received[] = [];
   const scenes: Record<string, unknown>[] = [];
   const stops: number[] = [];
-  const ids = new Set<unknown>();
+  const memory: Memory = {
+    sessionId: status.session_id,
+    bootId: status.boot_id,
+    held: new Map(),
+    durableThrough: null,
+    looks: 0,
+  };
+  const identity = () => ({ session_id: memory.sessionId, boot_id: memory.bootId });
+  const lastIndex = (): number => Math.max(0, ...[...memory.held.values()].map(({ index }) => index));
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bodyOf(request);
-    if (request.url === "/status") return answer(response, 200, status);
+    if (request.url === "/status") {
+      const durable_through = memory.durableThrough ?? lastIndex();
+      return answer(response, 200, { ...status, ...identity(), durable_through });
+    }
+    if (request.url === "/frames") {
+      memory.looks++;
+      const frames = [...memory.held].map(([frame_id, { index }]) => ({ ...RECORD, frame_id, index }));
+      return answer(response, 200, { ...identity(), frames });
+    }
     if (request.url === "/stop-training") {
       stops.push(accepted.length);
       return answer(response, 200, { ...IDENTITY, success: true, chunks: [], complete: false });
@@ -48,14 +78,15 @@ export async function uploadBackend(script: Script = () => false, status = STATU
     const received = await parse(request, body);
     attempts.push(received);
     if (await script(received, response, attempts.length)) return;
-    const id = received.meta["frame_id"];
-    const duplicate = ids.has(id);
-    ids.add(id);
+    const id = received.meta["frame_id"] as string;
+    const duplicate = memory.held.has(id);
+    const sha256 = createHash("sha256").update(received.bytes).digest("hex");
+    if (!duplicate) memory.held.set(id, { index: lastIndex() + 1, sha256 });
     accepted.push(received);
     answer(response, 200, {
-      ...IDENTITY,
+      ...identity(),
       success: true,
-      frame_count: ids.size,
+      frame_count: memory.held.size,
       chunks_uploaded: 0,
       frame_id: id,
       duplicate,
@@ -66,8 +97,18 @@ export async function uploadBackend(script: Script = () => false, status = STATU
     (request, response) => void handle(request, response).catch(() => response.destroy()),
   );
   onTestFinished(() => server.close());
-  return { ...server, accepted, attempts, scenes, stops };
+  return { ...server, accepted, attempts, scenes, stops, memory };
 }
+
+const RECORD = {
+  captured_at: 1,
+  pose_source: "default",
+  camera_to_world: null,
+  psnr: null,
+  holdout: false,
+  accepted: true,
+  reason: null,
+};
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = [];

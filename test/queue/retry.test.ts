@@ -26,7 +26,16 @@ test("each answer is judged by whose fault it is", () => {
   expect(new Set(kinds([408, 423, 425, 429, 500, 502, 503, 504, 507]))).toEqual(new Set(["retry"]));
   expect(new Set(kinds([400, 413, 415, 422]))).toEqual(new Set(["poison"]));
   expect(new Set(kinds([401, 403, 404, 405, 409]))).toEqual(new Set(["fatal"]));
-  expect(judge(new SplatError("internal", "not the contract"), 0).kind).toBe("fatal");
+  expect(new Set(kinds([402, 410, 418]))).toEqual(new Set(["fatal"]));
+  expect(judge(new SplatError("internal", "a bug"), 0).kind).toBe("fatal");
+  expect(judge(new SplatError("partial", "hopeless"), 0).kind).toBe("fatal");
+});
+
+test("an answer that makes no sense or leads elsewhere is asked for again, not for ever", () => {
+  for (const error of [new SplatError("refused", "not the contract"), refused(303)]) {
+    expect(judge(error, 4).kind).toBe("retry");
+    expect(judge(error, 5).kind).toBe("fatal");
+  }
 });
 
 test("a 500 that goes on is the frame's fault, a 503 is not", () => {

@@ -96,9 +96,10 @@ test("a duplicate is told apart", async () => {
   const backend = await uploadBackend();
   const sent = run(backend.url, ["a", "a"], { inFlight: 1 });
   await sent.ended;
+  const who = { sessionId: "session-1", bootId: "boot-1" };
   expect(sent.events).toEqual([
-    { kind: "accepted", name: "a", duplicate: false },
-    { kind: "accepted", name: "a", duplicate: true },
+    { ...who, kind: "accepted", name: "a", duplicate: false },
+    { ...who, kind: "accepted", name: "a", duplicate: true },
   ]);
 });
 
