@@ -1,4 +1,5 @@
 /** One capture, from its first frame to its finished scene: owns its trainer, its folder and its chunks. */
+import { isDeepStrictEqual } from "node:util";
 import type {
   Chunk,
   FrameMeta,
@@ -11,7 +12,6 @@ import type {
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
-import { nowS } from "../time.ts";
 import { sessionKeyOf } from "./bucket-folder.ts";
 import type { BucketQueue } from "./bucket-queue.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -115,7 +115,7 @@ export class Session {
   /** Take a frame; see `Intake.accept`. */
   async upload(bytes: Uint8Array, meta: FrameMeta): Promise<Accepted> {
     const accepted = await this.intake.accept(bytes, meta);
-    if (!accepted.duplicate) this.accepted.add((nowS() - accepted.frame.capturedAtS) * 1000);
+    if (!accepted.duplicate) this.accepted.addSince(accepted.frame.capturedAtS);
     return accepted;
   }
 
@@ -127,6 +127,7 @@ export class Session {
 
   /** Apply a change of settings at once, to whatever it can still apply to. */
   async patch(patch: ScenePatch): Promise<void> {
+    const { camera } = this.settings;
     this.settings = applyPatch(this.settings, patch);
     this.#deps.training.setSettings(trainingSettings(this.settings));
     const posesChange =
@@ -134,7 +135,7 @@ export class Session {
       patch.joint_zero_offsets_rad !== undefined ||
       patch.clock_offset_s !== undefined;
     if (posesChange) this.intake.placeAgain();
-    if (patch.camera !== undefined && this.frames.count > 0) {
+    if (!isDeepStrictEqual(this.settings.camera, camera) && this.frames.count > 0) {
       this.warnings.add("the camera was changed after frames were accepted: it applies to later frames only");
     }
     await this.saveRecord();

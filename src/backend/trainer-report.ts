@@ -1,5 +1,4 @@
 /** What the trainer said about a session last. */
-import { nowS } from "../time.ts";
 import type { TrainerState } from "../trainer/state.ts";
 import type { FrameTable } from "./frames.ts";
 import { LatencyWindow } from "./latency.ts";
@@ -59,7 +58,7 @@ export class TrainerReport {
       const frame = this.#frames.get(index);
       if (frame === undefined || frame.stepped) continue;
       frame.stepped = true;
-      if (!frame.isRestored) this.latency.add((nowS() - frame.capturedAtS) * 1000);
+      if (!frame.isRestored) this.latency.addSince(frame.capturedAtS);
     }
   }
 }

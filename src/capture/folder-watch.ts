@@ -1,6 +1,6 @@
 /** A folder as chokidar sees it: first the files that are there, in name order, then each one that appears or changes. */
-import { stat } from "node:fs/promises";
-import { relative, sep } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import { watch, type FSWatcher } from "chokidar";
 import { SplatError } from "../errors.ts";
 import { compareNames, isUnfinishedName } from "./frame-names.ts";
@@ -77,6 +77,27 @@ export async function openFolderWatch(dir: string, options: WatchOptions): Promi
   present = null;
   found.sort((a, b) => compareNames(a.name, b.name)).forEach(options.onFile);
   return watcher;
+}
+
+/** Files below a folder whose names are wanted; none when it cannot be read just now. */
+export async function listFiles(
+  dir: string,
+  recursive: boolean,
+  isWanted: (name: string) => boolean,
+): Promise<SeenFile[]> {
+  const paths = await readdir(dir, { recursive }).catch((): string[] => []);
+  const names = paths.map((path) => path.split(sep).join("/")).filter(isWanted);
+  const files: SeenFile[] = [];
+  for (const name of names) {
+    const stats = await stat(join(dir, name)).catch(() => null);
+    if (stats === null || !stats.isFile()) continue;
+    files.push({
+      name,
+      version: { sizeBytes: stats.size, mtimeMs: stats.mtimeMs },
+      changedMs: stats.ctimeMs,
+    });
+  }
+  return files.sort((a, b) => compareNames(a.name, b.name));
 }
 
 function watchError(dir: string, thrown: unknown): SplatError {

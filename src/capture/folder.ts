@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { FSWatcher } from "chokidar";
 import { SplatError } from "../errors.ts";
 import { sleep, steadyMs } from "../time.ts";
-import { folderIdentity, openFolderWatch, requireFolder, type SeenFile } from "./folder-watch.ts";
+import { folderIdentity, listFiles, openFolderWatch, requireFolder, type SeenFile } from "./folder-watch.ts";
 import { isSameVersion, lookAtImage, type FileLook, type FileVersion } from "./image-file.ts";
 import type { Frame, Sample } from "./sample.ts";
 import { exifTimeS } from "./shutter-time.ts";
@@ -37,6 +37,7 @@ const TIMING: FolderTiming = {
   settleMs: 50,
   truncatedAfterMs: 5000,
   growingAfterMs: 60_000,
+  relistMs: 2000,
   sidecarWaitMs: 300,
   folderGoneMs: 4000,
 };
@@ -117,6 +118,7 @@ class FolderSource {
   /** The next file to look at; null when the watch is over. */
   async nextDue(): Promise<DueFile | null> {
     let checkedMs = steadyMs();
+    let listedMs = steadyMs();
     while (!this.#signal.aborted) {
       if (this.#watchError !== undefined) throw this.#watchError;
       const nowMs = steadyMs();
@@ -124,13 +126,26 @@ class FolderSource {
       if (due !== null) return due;
       const isDrained = this.#options.once === true && this.#room.isEmpty;
       if (isDrained || nowMs - checkedMs >= FOLDER_CHECK_MS) {
-        if ((await this.#checkFolder()) && isDrained) return null;
+        const isThere = await this.#checkFolder();
+        if (isThere && isDrained) return null;
         checkedMs = steadyMs();
+        if (isThere && this.#options.once !== true && checkedMs - listedMs >= this.#timing.relistMs) {
+          await this.#relist();
+          listedMs = steadyMs();
+        }
         continue;
       }
       await this.#idle(Math.min(this.#room.nextDueMs - nowMs, FOLDER_CHECK_MS));
     }
     return null;
+  }
+
+  /** Find files that no event told of: the operating system drops some when a folder fills while its watch starts. */
+  async #relist(): Promise<void> {
+    const { recursive = false, accepts } = this.#options;
+    const isNews = (name: string): boolean =>
+      accepts(name) && !this.#settled.has(name) && !this.#room.has(name);
+    for (const file of await listFiles(this.#dir, recursive, isNews)) this.#note(file, false);
   }
 
   /** Look at a file and make a frame of it; null when it is not one, or not yet. */

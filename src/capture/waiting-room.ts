@@ -16,6 +16,8 @@ export interface FolderTiming {
   readonly sidecarWaitMs: number;
   /** How long the folder itself may be gone. */
   readonly folderGoneMs: number;
+  /** How often a watch lists the folder itself, in case an event was missed. */
+  readonly relistMs: number;
 }
 
 /** A file that is to be looked at now. */
@@ -60,6 +62,10 @@ export class WaitingRoom {
       sinceMs: Math.min(sinceMs, nowMs),
       dueMs: nowMs + this.#timing.settleMs,
     });
+  }
+
+  has(name: string): boolean {
+    return this.#candidates.has(name);
   }
 
   /** The first file to look at now. */

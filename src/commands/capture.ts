@@ -87,11 +87,18 @@ async function capture(
     process.stderr.write(`${describeSummary(summary)}\n`);
     throw summary.fatal;
   }
-  const stopped = flags.stop === true ? await client.stop() : null;
+  const { accepted, duplicates, complete } = summary;
+  const hasSent = accepted + duplicates > 0;
+  if (flags.stop === true && !(complete && hasSent)) {
+    process.stderr.write(
+      `the scene was not stopped: ${hasSent ? "the folder was not sent whole" : "nothing was sent"}\n`,
+    );
+  }
+  const stopped = flags.stop === true && complete && hasSent ? await client.stop() : null;
   printResult(
     flags,
     { ...summaryJson(summary, client.url), ...(stopped === null ? {} : { complete: stopped.complete }) },
     describeSummary(summary),
   );
-  if (summary.rejected > 0 || summary.unsent > 0) process.exitCode = EXIT_CODES.partial;
+  if (summary.rejected > 0 || summary.unsent > 0 || !complete) process.exitCode = EXIT_CODES.partial;
 }

@@ -12,11 +12,16 @@ export function describeCounts(counts: CaptureCounts): string {
 
 /** What became of a folder's frames, the first rejected ones by name. */
 export function describeSummary(summary: CaptureSummary): string {
-  const { reasons, seconds, framesPerSecond } = summary;
+  const { accepted, duplicates, rejected, unsent, skipped, reasons, seconds, framesPerSecond } = summary;
   const rate = seconds > 0 ? ` in ${seconds.toFixed(1)} s (${framesPerSecond.toFixed(1)} frames/s)` : "";
   const named = reasons.slice(0, NAMED).map(({ name, reason }) => `  ${name}: ${reason}`);
   const more = reasons.length > NAMED ? [`  and ${reasons.length - NAMED} more`] : [];
-  return [`${tally(summary)}${rate}`, ...named, ...more, ...kept(summary)].join("\n");
+  const early = summary.complete
+    ? []
+    : ["interrupted before the whole folder was taken: run it again to go on"];
+  const isEmpty = accepted + duplicates + rejected + unsent + skipped === 0;
+  const empty = isEmpty ? ["no *.jpg, *.jpeg or *.png was there (--recursive looks into sub-folders)"] : [];
+  return [`${tally(summary)}${rate}`, ...named, ...more, ...kept(summary), ...early, ...empty].join("\n");
 }
 
 /** What the spool still holds, and what becomes of it. */
@@ -31,7 +36,7 @@ export function summaryJson(summary: CaptureSummary, url: string): object {
   const { accepted, duplicates, rejected, unsent, skipped, reasons, seconds, framesPerSecond } = summary;
   const { resent, notDurable, spool } = summary;
   return {
-    success: rejected === 0 && unsent === 0,
+    success: rejected === 0 && unsent === 0 && summary.complete,
     url,
     sent: accepted,
     duplicates,

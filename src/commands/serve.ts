@@ -52,7 +52,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   try {
     const bucket = bucketConfig && (await (await import("../remote/r2.ts")).openBucket(bucketConfig));
     const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log, bucket });
-    log.info(`listening on ${backend.url}${token === undefined ? "" : " (token needed)"}`);
+    const reach = /^(0\.0\.0\.0|::|\[::\])$/.test(flags.host)
+      ? ", and on every other address of this machine"
+      : "";
+    log.info(`listening on ${backend.url}${reach}${token === undefined ? "" : " (token needed)"}`);
     log.info(`data in ${resolve(dataDir)}; Ctrl-C saves and ends, a second one ends at once`);
     log.info(
       `chunks go to ${bucket === undefined ? join(resolve(dataDir), "bucket") : `bucket ${bucket.name}`}`,

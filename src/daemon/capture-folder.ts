@@ -16,7 +16,7 @@ import { openSpool, realFolder, spoolFolderFor } from "../queue/open-spool.ts";
 import { Patience, persist } from "../queue/persist.ts";
 import type { Spool } from "../queue/spool.ts";
 import { Tally, type CaptureListener, type CaptureSummary } from "./capture-tally.ts";
-import { noPoseWarning, putDatasetScene, sendableFrames, toUpload } from "./posing.ts";
+import { lensNote, noPoseWarning, putDatasetScene, sendableFrames, toUpload } from "./posing.ts";
 
 export interface CaptureOptions extends NameRules {
   readonly folder: string;
@@ -118,7 +118,8 @@ async function run(capture: Run, interrupt: AbortSignal): Promise<CaptureSummary
   emptied.abort();
   await filling;
   const lost = spool.lost.aborted ? toSplatError(spool.lost.reason) : null;
-  return tally.summary(fatal ?? lost ?? ended);
+  const complete = !(options.once === true && interrupt.aborted);
+  return tally.summary(fatal ?? lost ?? ended, complete);
 }
 
 /** Ask the backend how it stands and what it has, give it the data set's lens, and warn when no pose will be known. */
@@ -140,12 +141,12 @@ async function prepareScene(capture: Run, confirmation: Confirmation, signal: Ab
     listener.onNote(`data set: ${dataset.frames.length} posed frames`);
     dataset.notes.forEach((note) => listener.onNote(note));
     listener.onNote(await ask(() => putDatasetScene(client, dataset, signal)));
-  } else if (
-    status.joints_age_s === null &&
-    !(await folderHasSidecars(options.folder, options.recursive === true))
-  ) {
-    listener.onWarning(noPoseWarning(options.folder));
+    return;
   }
+  const { camera } = await ask(() => client.scene(signal));
+  if (camera !== null) listener.onNote(lensNote(camera));
+  const hasPoses = await folderHasSidecars(options.folder, options.recursive === true);
+  if (status.joints_age_s === null && !hasPoses) listener.onWarning(noPoseWarning(options.folder));
 }
 
 /** Put the folder's frames into the spool as they appear. With a data set, only those it names. */

@@ -36,6 +36,8 @@ export interface CaptureSummary extends CaptureCounts {
   /** From the first frame taken to the last answer. */
   readonly seconds: number;
   readonly framesPerSecond: number;
+  /** With `once`: the whole folder was taken. Always true for a watch, which has no end but the user's. */
+  readonly complete: boolean;
   /** What ended the capture early; null when it ran to its end. */
   readonly fatal: SplatError | null;
 }
@@ -129,7 +131,7 @@ export class Tally {
     this.#counts.waiting = null;
   }
 
-  summary(fatal: SplatError | null): CaptureSummary {
+  summary(fatal: SplatError | null, complete: boolean): CaptureSummary {
     const seconds = this.#startedMs === null ? 0 : Math.max(this.#endedMs - this.#startedMs, 0) / 1000;
     const sent = this.#counts.accepted + this.#counts.duplicates;
     return {
@@ -138,6 +140,7 @@ export class Tally {
       spool: this.#spool.folder,
       seconds,
       framesPerSecond: seconds > 0 ? sent / seconds : 0,
+      complete,
       fatal,
     };
   }

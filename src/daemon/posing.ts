@@ -66,6 +66,11 @@ export function toUpload({ capturedAtS, value }: Sample<Frame>, posed: DatasetFr
   };
 }
 
+/** The lens that a scene was given before, by whomever: it may not be this folder's. */
+export function lensNote({ w, h, fl_x }: DatasetCamera): string {
+  return `lens in use: ${w}×${h}, focal length ${Math.round(fl_x)} px, as the scene was given it before`;
+}
+
 /** The warning for a folder that says nothing of poses while no joints arrive. */
 export function noPoseWarning(folder: string): string {
   return (

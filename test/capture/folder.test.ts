@@ -18,7 +18,7 @@ function start(dir: string, options: Partial<FolderOptions> = {}) {
       accepts: frameNameFilter(),
       onRejected: (...pair) => rejected.push(pair),
       onWarning: (line) => warnings.push(line),
-      timing: { truncatedAfterMs: 300, growingAfterMs: 500, folderGoneMs: 300 },
+      timing: { truncatedAfterMs: 300, growingAfterMs: 500, folderGoneMs: 300, relistMs: 1000 },
       ...options,
     },
     controller.signal,

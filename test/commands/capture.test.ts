@@ -97,6 +97,25 @@ test.skipIf(process.platform === "win32")(
   },
 );
 
+test.skipIf(process.platform === "win32")(
+  "interrupted --once --stop says so, keeps the scene open and exits 5",
+  async () => {
+    const backend = await uploadBackend();
+    const dir = await folderOf(20);
+    const args = [BIN, "capture", dir, "--once", "--stop", "--fps", "4", "--json", "--url", backend.url];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const stdout: Buffer[] = [];
+    child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
+    child.stderr.resume();
+    const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
+    while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill("SIGINT");
+    expect(await exited).toBe(5);
+    expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ success: false });
+    expect(backend.stops).toEqual([]);
+  },
+);
+
 test.skipIf(process.platform === "win32")("a second Ctrl-C ends it at once", async () => {
   const backend = await uploadBackend(() => new Promise<boolean>(() => undefined));
   const child = spawn(process.execPath, [BIN, "capture", await folderOf(1), "--url", backend.url], {

@@ -72,7 +72,7 @@ export async function uploadBackend(script: Script = () => false, status = STATU
       return answer(response, 200, { ...IDENTITY, success: true, chunks: [], complete: false });
     }
     if (request.url === "/scene") {
-      scenes.push(JSON.parse(body.toString()) as Record<string, unknown>);
+      if (request.method === "PUT") scenes.push(JSON.parse(body.toString()) as Record<string, unknown>);
       return answer(response, 200, sceneAnswer);
     }
     const received = await parse(request, body);
