@@ -27,8 +27,9 @@ export function hiddenProgressLine(stream: NodeJS.WritableStream = process.stder
 
 async function spinnerLine(stream: NodeJS.WriteStream): Promise<ProgressLine> {
   const { default: ora } = await import("ora");
-  // With discardStdin the terminal would stop turning Ctrl-C into a signal.
-  const spinner = ora({ stream, discardStdin: false }).start();
+  // With discardStdin the terminal would stop turning Ctrl-C into a signal. That this is a terminal is known already;
+  // left to itself, ora is silent wherever CI is set.
+  const spinner = ora({ stream, discardStdin: false, isEnabled: true }).start();
   return {
     update(text) {
       spinner.text = text;

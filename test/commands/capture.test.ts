@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, onTestFinished } from "vitest";
 import { answer, no } from "../api/answers.ts";
 import { nobody } from "../helpers/loopback.ts";
 import { jpeg, tempFolder } from "../helpers/pictures.ts";
@@ -89,6 +89,7 @@ test.skipIf(process.platform === "win32")(
     );
     const stdout: Buffer[] = [];
     child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
+    onTestFinished(() => void child.kill("SIGKILL"));
     const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
     while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill("SIGINT");
@@ -107,6 +108,7 @@ test.skipIf(process.platform === "win32")(
     const stdout: Buffer[] = [];
     child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
     child.stderr.resume();
+    onTestFinished(() => void child.kill("SIGKILL"));
     const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
     while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill("SIGINT");
@@ -121,6 +123,7 @@ test.skipIf(process.platform === "win32")("a second Ctrl-C ends it at once", asy
   const child = spawn(process.execPath, [BIN, "capture", await folderOf(1), "--url", backend.url], {
     stdio: "ignore",
   });
+  onTestFinished(() => void child.kill("SIGKILL"));
   const exited = new Promise<unknown>((resolve) =>
     child.on("close", (code, signal) => resolve(code ?? signal)),
   );
