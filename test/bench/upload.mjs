@@ -17,6 +17,7 @@ import { captureFolder } from "../../dist/daemon/capture-folder.js";
 import { toUpload } from "../../dist/daemon/posing.js";
 import { openSpool } from "../../dist/queue/open-spool.js";
 import { uploadFrames } from "../../dist/queue/uploader.js";
+import { DEFAULT_SETTINGS } from "../../dist/backend/settings.js";
 
 export const about = "frames a second from a folder to a backend, with the spool and without (about 30 s)";
 
@@ -143,7 +144,8 @@ function serveBackend() {
       ids.add(/"frame_id":"([^"]+)"/.exec(meta)[1]);
       const frame = { frame_id: "x", duplicate: false, pose_source: "default" };
       Object.assign(answer, frame, { frame_count: ids.size, chunks_uploaded: 0 });
-    } else Object.assign(answer, path === "frames" ? { frames: recordsOf(ids) } : statusOf(ids));
+    } else if (path === "frames") Object.assign(answer, { frames: recordsOf(ids) });
+    else Object.assign(answer, path === "scene" ? SCENE : statusOf(ids));
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
   });
   server.listen(0, "127.0.0.1", () => {
@@ -151,6 +153,14 @@ function serveBackend() {
     parentPort.postMessage(`http://127.0.0.1:${server.address().port}`);
   });
 }
+
+const NOTHING_REFINED = {
+  camera: null,
+  camera_mount: null,
+  joint_zero_offsets_rad: null,
+  clock_offset_s: null,
+};
+const SCENE = { ...DEFAULT_SETTINGS, refined: NOTHING_REFINED };
 
 function recordsOf(ids) {
   const frame = { captured_at: 0, pose_source: "default", camera_to_world: null, psnr: null, holdout: false };
