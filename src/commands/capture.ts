@@ -1,5 +1,5 @@
 /** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import {
   nonNegativeNumber,
   openClient,
@@ -43,7 +43,7 @@ export function registerCapture(program: Command): void {
       "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60)",
       nonNegativeNumber,
     )
-    .option("--spool-max-gb <n>", "disk space for them (default: 10)", positiveNumber)
+    .option("--spool-max-gb <n>", "disk space for them (default: 10)", spoolGigabytes)
     .option("--stop", "when everything is sent, end the capture and start finishing (implies --once)")
     .option("--json", "print one JSON object at the end")
     .action(async (folder: string, _options, command: Command) => {
@@ -101,4 +101,13 @@ async function capture(
     describeSummary(summary),
   );
   if (summary.rejected > 0 || summary.unsent > 0 || !complete) process.exitCode = EXIT_CODES.partial;
+}
+
+/** Room for the largest frame and what is kept beside it; with less, nothing could ever be sent. */
+const LEAST_SPOOL_GB = 0.05;
+
+function spoolGigabytes(text: string): number {
+  const value = positiveNumber(text);
+  if (value < LEAST_SPOOL_GB) throw new InvalidArgumentError(`It must be at least ${LEAST_SPOOL_GB}.`);
+  return value;
 }

@@ -214,7 +214,11 @@ async function readFailed(folder: string): Promise<FailedFrame[]> {
 
 /** Numbers of the frames in a folder, ascending. */
 async function frameNumbers(folder: string): Promise<number[]> {
-  const names = await readdir(folder);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    // A folder that somebody removed holds nothing; the next capture makes it anew.
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
   return names
     .flatMap((name) => FRAME_NAME.exec(name)?.[1] ?? [])
     .map(Number)
