@@ -140,12 +140,15 @@ it.each([undefined, "injected"] as const)(
       "checkpoint-000001.bin",
       "filler",
     ]);
-    await rm(join(disk.folder, "filler"));
     trainer.step = 3;
+    await rm(join(disk.folder, "filler"));
     await until(() => warnings.size === 0);
     await saver.close();
     expect(told).toHaveLength(1);
     expect(await names()).toEqual(["checkpoint-000001.bin", "checkpoint-000002.bin"]);
-    expect(await steps()).toEqual([1, 3]);
+    // The try that found room may have taken its state just before the step rose.
+    const [first, second] = await steps();
+    expect(first).toBe(1);
+    expect([2, 3]).toContain(second);
   },
 );
