@@ -88,7 +88,14 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     });
   }
   const gaussians = finiteGaussians(result.gaussians);
-  const { sizeBytes } = await writeDurably(path, encodePly(gaussians));
+  const { sizeBytes } = await writeDurably(path, encodePly(gaussians)).catch((thrown: unknown) => {
+    // That file is the backend's, and so are its words; here nobody keeps frames.
+    const cause = thrown instanceof SplatError ? (thrown.cause ?? thrown) : thrown;
+    throw new SplatError("bad_input", `the scene was not written to ${path}: ${messageOf(cause)}`, {
+      cause,
+      hint: "Make room or mend permissions there, or name another place with -o, and train again.",
+    });
+  });
   const mean = (key: "psnr" | "ssim"): number | null =>
     result.scores.length === 0
       ? null
