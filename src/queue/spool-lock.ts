@@ -33,6 +33,8 @@ export type SpoolOwner = z.infer<typeof ownerSchema>;
 const BEAT_MS = 2000;
 /** An owner that misses so many beats is gone. */
 const MISSED_BEATS = 4;
+/** A new lock that still stands after so long is ours; later losses show at the next beat. */
+const SETTLE_MS = 50;
 const FILE_NAME = "lock";
 /** Beats are written over each other in place: the length must not change. */
 const FILE_BYTES = 256;
@@ -52,7 +54,13 @@ export async function lockSpool(
   const path = join(folder, FILE_NAME);
   for (let attempt = 0; attempt < 3; attempt++) {
     const lock = await create(folder, path, beatMs);
-    if (lock !== null) return lock;
+    if (lock !== null) {
+      // One that saw the lock before ours abandoned may just be moving ours aside in its stead.
+      await sleep(SETTLE_MS);
+      if (await lock.isStanding()) return lock;
+      await lock.release();
+      throw inUse(folder, path, await readSpoolOwner(folder));
+    }
     const seen = await readText(path);
     if (seen === null) continue; // given back meanwhile
     if (!(await isAbandoned(path, seen, beatMs))) throw inUse(folder, path, parse(seen));
@@ -80,7 +88,7 @@ export function isGone({ token, pid, host }: SpoolOwner): boolean {
   }
 }
 
-async function create(folder: string, path: string, beatMs: number): Promise<SpoolLock | null> {
+async function create(folder: string, path: string, beatMs: number): Promise<HeldLock | null> {
   let file: FileHandle;
   try {
     file = await open(path, "wx+");
@@ -131,6 +139,11 @@ class HeldLock implements SpoolLock {
     return this.#lost.signal;
   }
 
+  /** Whether the lock's file is still the one that we wrote. */
+  async isStanding(): Promise<boolean> {
+    return (await readSpoolOwner(this.#where.folder).catch(() => null))?.token === this.#token;
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#writing.catch(() => undefined);
@@ -154,8 +167,7 @@ class HeldLock implements SpoolLock {
 
   async #next(): Promise<void> {
     const { folder, path } = this.#where;
-    const owner = await readSpoolOwner(folder).catch(() => null);
-    if (owner?.token !== this.#token) {
+    if (!(await this.isStanding())) {
       this.#lost.abort(
         new SplatError(
           "bad_input",
@@ -188,6 +200,7 @@ async function isAbandoned(path: string, seen: string, beatMs: number): Promise<
 
 /** Take an abandoned lock away, unless another has put its own in its place meanwhile. */
 async function moveAside(path: string, seen: string): Promise<void> {
+  if ((await readText(path)) !== seen) return;
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);

@@ -90,9 +90,10 @@ test("of several that follow an abandoned lock, one gets it", async () => {
 test("an owner whose file is removed or another's notices, and leaves the other's alone", async () => {
   const dir = await tempFolder();
   const first = await lock(dir);
+  const noticed = new Promise<void>((resolve) => first.lost.addEventListener("abort", () => resolve()));
   await rm(join(dir, "lock"));
   const second = await lock(dir);
-  await new Promise<void>((resolve) => first.lost.addEventListener("abort", () => resolve()));
+  await noticed;
   expect(first.lost.reason).toMatchObject({ code: "bad_input" });
   const text = JSON.parse(await readFile(join(dir, "lock"), "utf8")) as SpoolOwner;
   await first.release();
