@@ -60,7 +60,25 @@ function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   mkdirSync(join(root, "dist"));
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"]);
+  for (const build of ["plain", "relaxed"]) compileKernels(build);
   writeFileSync(stamp, want);
+}
+
+/** AssemblyScript → dist/trainer/kernels/BUILD.wasm. The memory is the trainer's own and shared by all its threads. */
+function compileKernels(build) {
+  const layout = readFileSync(join(root, "src/trainer/kernels/layout.ts"), "utf8");
+  const constantsAt = /CONSTANTS_AT = (\d+)/.exec(layout)[1];
+  run(process.execPath, [
+    join(root, "node_modules/assemblyscript/bin/asc.js"),
+    "src/trainer/kernels/index.ts",
+    "--outFile",
+    `dist/trainer/kernels/${build}.wasm`,
+    ...["-O3", "--converge", "--noAssert", "--runtime", "stub"],
+    ...["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
+    ...["--memoryBase", constantsAt],
+    ...["simd", "threads", "bulk-memory"].flatMap((feature) => ["--enable", feature]),
+    ...(build === "relaxed" ? ["--enable", "relaxed-simd"] : []),
+  ]);
 }
 
 const [major, minor] = process.versions.node.split(".").map(Number);

@@ -12,6 +12,13 @@ import type {
   TrainingSettings,
 } from "./training.ts";
 
+/** What a helper thread is started with. */
+export interface PoolWorkerData {
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: WebAssembly.Module;
+  readonly live: boolean;
+}
+
 /** To the worker. Messages with `id` are answered. */
 export type TrainerRequest =
   | { readonly type: "frame"; readonly frame: TrainingFrame }

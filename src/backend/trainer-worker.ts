@@ -7,10 +7,18 @@ import { messageOf } from "../errors.ts";
 import { nowS, sleep } from "../time.ts";
 import { Engine } from "../trainer/engine.ts";
 import { allocateMemory, type Capacity } from "../trainer/memory.ts";
-import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
+import { instantiateKernels } from "../trainer/kernels.ts";
+import { CONTROL_WORDS } from "../trainer/kernels/layout.ts";
+import { readyHelpers, stopHelpers } from "../trainer/pool.ts";
 import { Trainer } from "../trainer/train.ts";
+import { compileKernels } from "./kernels-file.ts";
 import { stepAside } from "./step-aside.ts";
-import { buffersOf, type TrainerMessage, type TrainerRequest } from "./trainer-messages.ts";
+import {
+  buffersOf,
+  type PoolWorkerData,
+  type TrainerMessage,
+  type TrainerRequest,
+} from "./trainer-messages.ts";
 import type { Score, TrainingEvent, TrainingSettings } from "./training.ts";
 
 const PROGRESS_MS = 250;
@@ -52,7 +60,9 @@ async function run(): Promise<void> {
     shCount,
     pixels: FIRST_PIXELS,
     pairs: FIRST_PAIRS,
+    threads: settings.threads,
   };
+  const kernels = await compileKernels();
   const memory = allocateMemory(capacity);
   const control = new Int32Array(memory.buffer, 0, CONTROL_WORDS);
   const helpers = settings.threads - 1;
@@ -60,7 +70,7 @@ async function run(): Promise<void> {
   for (let i = 0; i < helpers; i++) {
     // A helper that dies later marks the stage as failed itself (see pool.ts).
     new Worker(new URL("./pool-worker.js", import.meta.url), {
-      workerData: { memory, live: settings.live },
+      workerData: { memory, kernels, live: settings.live } satisfies PoolWorkerData,
     }).on("error", (error) => {
       helperError = error;
     });
@@ -69,7 +79,7 @@ async function run(): Promise<void> {
     if (helperError !== null) throw helperError;
     await sleep(5);
   }
-  const engine = new Engine(memory, capacity, helpers);
+  const engine = new Engine(memory, capacity, instantiateKernels(kernels, memory, 0));
   try {
     send({ type: "ready" });
     await loop(new Trainer(engine, settings));

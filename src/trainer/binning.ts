@@ -1,50 +1,21 @@
 /** Which splats touch which tiles, near to far: the lists the rasteriser walks. */
 import { SPLAT_STRIDE, TILE, type Views } from "./memory.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
-
-/** Scratch of the one thread that bins; grows with the number of Gaussians. */
-export interface Binning {
-  /** Splats on the image, near to far; the first `visible` count. */
-  order: Uint32Array;
-  visible: number;
-  spare: Uint32Array;
-  /** [N,4] first and last tile column, first and last tile row of each splat. */
-  boxes: Int32Array;
-  readonly digitCounts: Uint32Array;
-  cursors: Int32Array;
-}
-
-/** Empty scratch. */
-export function createBinning(): Binning {
-  return {
-    order: new Uint32Array(0),
-    visible: 0,
-    spare: new Uint32Array(0),
-    boxes: new Int32Array(0),
-    digitCounts: new Uint32Array(DIGITS),
-    cursors: new Int32Array(0),
-  };
-}
+const digitCounts = new Uint32Array(DIGITS);
 
 /**
- * Count the (tile, splat) pairs of the projected splats, filling `slotStart`, `tileStart` and the scratch.
+ * Count the (tile, splat) pairs of the projected splats, filling `slotStart`, `tileStart`, `boxes` and `order`.
  * Returns the number of pairs, for which `pairSplat` and friends must have room before `fillPairs`.
  */
-export function countPairs(views: Views, binning: Binning): number {
-  const { scalars, splats, slotStart, tileStart } = views;
+export function countPairs(views: Views): number {
+  const { scalars, splats, slotStart, tileStart, boxes, orderSpare } = views;
   const count = scalars[SCALAR.count];
   const tilesX = scalars[SCALAR.tilesX];
   const tiles = scalars[SCALAR.tiles];
   const tilesY = tiles / tilesX;
-  if (binning.order.length < count) {
-    binning.order = new Uint32Array(count);
-    binning.spare = new Uint32Array(count);
-    binning.boxes = new Int32Array(count * 4);
-  }
-  const { order, boxes } = binning;
   tileStart.fill(0, 0, tiles + 1);
   let pairs = 0;
   let visible = 0;
@@ -60,7 +31,7 @@ export function countPairs(views: Views, binning: Binning): number {
     const y0 = Math.max(0, Math.floor((splats[s + 1] - extentY - 0.5) / TILE));
     const y1 = Math.min(tilesY - 1, Math.floor((splats[s + 1] + extentY - 0.5) / TILE));
     if (x1 < x0 || y1 < y0) continue;
-    order[visible++] = i;
+    orderSpare[visible++] = i;
     boxes[i * 4] = x0;
     boxes[i * 4 + 1] = x1;
     boxes[i * 4 + 2] = y0;
@@ -72,18 +43,17 @@ export function countPairs(views: Views, binning: Binning): number {
   }
   slotStart[count] = pairs;
   for (let tile = 0; tile < tiles; tile++) tileStart[tile + 1] += tileStart[tile];
-  binning.visible = visible;
-  sortByDepth(views, binning);
+  scalars[SCALAR.visible] = visible;
+  sortByDepth(views);
   return pairs;
 }
 
 /** Write the pairs: splats in depth order, so each tile's list comes out near to far. Call after `countPairs`. */
-export function fillPairs(views: Views, binning: Binning): void {
-  const { scalars, slotStart, tileStart, pairSplat, pairSlot } = views;
+export function fillPairs(views: Views): void {
+  const { scalars, slotStart, tileStart, pairSplat, pairSlot, order, boxes, cursors } = views;
   const tilesX = scalars[SCALAR.tilesX];
   const tiles = scalars[SCALAR.tiles];
-  if (binning.cursors.length < tiles) binning.cursors = new Int32Array(tiles);
-  const { order, visible, boxes, cursors } = binning;
+  const visible = scalars[SCALAR.visible];
   cursors.set(tileStart.subarray(0, tiles));
   for (let rank = 0; rank < visible; rank++) {
     const i = order[rank];
@@ -100,17 +70,18 @@ export function fillPairs(views: Views, binning: Binning): void {
   }
 }
 
-/** Radix sort of the visible splats by depth. Depths are ≥ 0, so their bits sort as integers. */
-function sortByDepth(views: Views, binning: Binning): void {
-  const { depths } = views;
+/**
+ * Radix sort of the visible splats by depth, from `orderSpare` into `order`: three passes, the last ends there.
+ * Depths are ≥ 0, so their bits sort as integers.
+ */
+function sortByDepth({ scalars, depths, order, orderSpare }: Views): void {
   const keys = new Uint32Array(depths.buffer, depths.byteOffset, depths.length);
-  const { digitCounts, visible } = binning;
+  const visible = scalars[SCALAR.visible];
+  let from = orderSpare;
+  let to = order;
   for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
-    const { order, spare } = binning;
     digitCounts.fill(0);
-    for (let rank = 0; rank < visible; rank++) {
-      digitCounts[(keys[order[rank]] >>> shift) & (DIGITS - 1)]++;
-    }
+    for (let rank = 0; rank < visible; rank++) digitCounts[(keys[from[rank]] >>> shift) & (DIGITS - 1)]++;
     let start = 0;
     for (let digit = 0; digit < DIGITS; digit++) {
       const here = digitCounts[digit];
@@ -118,10 +89,9 @@ function sortByDepth(views: Views, binning: Binning): void {
       start += here;
     }
     for (let rank = 0; rank < visible; rank++) {
-      const i = order[rank];
-      spare[digitCounts[(keys[i] >>> shift) & (DIGITS - 1)]++] = i;
+      const i = from[rank];
+      to[digitCounts[(keys[i] >>> shift) & (DIGITS - 1)]++] = i;
     }
-    binning.order = spare;
-    binning.spare = order;
+    [from, to] = [to, from];
   }
 }

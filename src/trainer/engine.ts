@@ -1,6 +1,5 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
-import { countPairs, createBinning, fillPairs } from "./binning.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import { SSIM_WEIGHT } from "./loss.ts";
 import {
@@ -8,14 +7,17 @@ import {
   CAMERA_GRADIENT,
   CHUNK,
   growMemory,
+  publishAddresses,
   TILE,
   viewsOf,
   type Capacity,
   type Views,
 } from "./memory.ts";
+import type { Kernels } from "./kernels.ts";
 import type { Picture } from "./picture.ts";
 import { createPool, publishCapacity, type Pool } from "./pool.ts";
-import { SCALAR } from "./scalars.ts";
+import { referenceKernels } from "./reference.ts";
+import * as SCALAR from "./scalars.ts";
 import { createStages, STAGE } from "./stages.ts";
 import type { Optimised } from "./state.ts";
 import { parameterGroups } from "./strategy.ts";
@@ -32,18 +34,21 @@ type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
   readonly #memory: WebAssembly.Memory;
-  readonly #helpers: number;
-  readonly #binning = createBinning();
+  readonly #simd: Kernels | null;
+  #kernels!: Kernels;
   #capacity: Capacity;
   #views!: Views;
   #pool!: Pool;
   /** Pixels of the loaded picture that count. */
   #counted = 0;
 
-  /** `helpers` threads must already run `serveStages` on `memory`, which has room for `capacity`. */
-  constructor(memory: WebAssembly.Memory, capacity: Capacity, helpers: number) {
+  /**
+   * All threads of `capacity` but this one must already run `serveStages` on `memory`, which has room for it.
+   * `kernels` are this thread's; null = the reference in plain TypeScript.
+   */
+  constructor(memory: WebAssembly.Memory, capacity: Capacity, kernels: Kernels | null) {
     this.#memory = memory;
-    this.#helpers = helpers;
+    this.#simd = kernels;
     this.#capacity = capacity;
     this.#layOut();
   }
@@ -76,6 +81,7 @@ export class Engine {
       shCount: wanted.shCount ?? old.shCount,
       pixels: Math.max(old.pixels, wanted.pixels ?? 0),
       pairs: Math.max(old.pairs, wanted.pairs ?? 0),
+      threads: old.threads,
     };
     const moves = next.gaussians !== old.gaussians || next.shCount !== old.shCount;
     if (!moves && next.pixels === old.pixels && next.pairs === old.pairs) return;
@@ -126,9 +132,9 @@ export class Engine {
     scalars.set(centerOf(camera), SCALAR.center);
     scalars.set(background, SCALAR.background);
     this.#pool.run(STAGE.project);
-    const pairs = countPairs(this.#views, this.#binning);
+    const pairs = this.#kernels.countPairs();
     if (pairs > this.#capacity.pairs) this.ensure({ pairs: Math.ceil(pairs * 1.5) });
-    fillPairs(this.#views, this.#binning);
+    this.#kernels.fillPairs();
     this.#pool.run(STAGE.rasterize);
   }
 
@@ -151,8 +157,13 @@ export class Engine {
 
   /** Carry the image's gradient back to the Gaussians and update them; rates and weights lie in the scalars. */
   backwardAndUpdate(): void {
-    this.#pool.run(STAGE.rasterizeBackward);
+    this.rasterizeBackward();
     this.#pool.run(STAGE.update);
+  }
+
+  /** The first half of that: from `imageGradient` to the pairs' gradients. */
+  rasterizeBackward(): void {
+    this.#pool.run(STAGE.rasterizeBackward);
   }
 
   /**
@@ -169,11 +180,13 @@ export class Engine {
   }
 
   #layOut(): void {
-    const { gaussians, pixels, pairs } = this.#capacity;
+    const { gaussians, shCount: k, pixels, pairs, threads } = this.#capacity;
     this.#views = viewsOf(this.#memory, this.#capacity);
+    publishAddresses(this.#views);
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
-    publishCapacity(this.#views.control, [gaussians, this.#capacity.shCount, pixels, pairs]);
-    this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers);
+    publishCapacity(this.#views.control, [gaussians, k, pixels, pairs, threads]);
+    this.#kernels = { ...referenceKernels(this.#views), ...this.#simd };
+    this.#pool = createPool(this.#views.control, createStages(this.#views, this.#kernels), threads - 1);
   }
 
   #loadPicture({ camera, rgba, mask }: Picture): void {

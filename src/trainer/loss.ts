@@ -8,7 +8,7 @@
  * then SSIM's derivatives; blur those along rows; along columns, and combine. The blur is its own transpose.
  */
 import { BAND, type Views } from "./memory.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** Weight of D-SSIM; the rest is L1. */
 export const SSIM_WEIGHT = 0.2;

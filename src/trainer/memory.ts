@@ -2,15 +2,22 @@
  * Everything a training step touches lies in one shared memory, so that any number of workers (and, later, wasm
  * kernels) see the same arrays. `regions` is the only place that says what lies where.
  */
-import { CONTROL_WORDS } from "./pool.ts";
+import * as ADDRESS from "./kernels/addresses.ts";
+import {
+  ADDRESSES_AT,
+  ADDRESSES_MAX,
+  CONTROL_WORDS,
+  FREE_FROM,
+  GRADIENT_STRIDE,
+  SCALARS_AT,
+  SCRATCH_BYTES,
+  SPLAT_STRIDE,
+  TILE,
+} from "./kernels/layout.ts";
 import { SCALAR_COUNT } from "./scalars.ts";
 
-/** Tiles are 16×16 pixels; a tile is the unit of work of the rasteriser. */
-export const TILE = 16;
-/** Numbers per projected splat: see `projection.ts`. */
-export const SPLAT_STRIDE = 12;
-/** Numbers per splat gradient: mean x, y · conic a, b, c · opacity · colour r, g, b. */
-export const GRADIENT_STRIDE = 9;
+export { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
+
 /** Gaussians per unit of work of the per-Gaussian stages. */
 export const CHUNK = 256;
 /** Numbers per chunk of the camera's gradient: rotation [9], translation [3], fx, fy, cx, cy. */
@@ -18,7 +25,7 @@ export const CAMERA_GRADIENT = 16;
 /** Image rows per unit of work of the loss stages. */
 export const BAND = 16;
 
-/** How much a memory can hold. `shCount` is fixed for its life; the rest may grow. */
+/** How much a memory can hold. `shCount` is fixed for its life. */
 export interface Capacity {
   readonly gaussians: number;
   /** Spherical-harmonics coefficients per channel, (degree + 1)². */
@@ -26,16 +33,24 @@ export interface Capacity {
   readonly pixels: number;
   /** (tile, splat) pairs. */
   readonly pairs: number;
+  /** Threads, the owner included; fixed for its life. */
+  readonly threads: number;
 }
 
 /** Name → array type and length. Pairs come last: they grow most often, and growing moves only what follows. */
 function regions(capacity: Capacity) {
-  const { gaussians: n, shCount: k, pixels, pairs } = capacity;
+  const { gaussians: n, shCount: k, pixels, pairs, threads } = capacity;
   // A one-pixel-high image has the most tiles per pixel.
   const tiles = Math.ceil(pixels / TILE) + 1;
   return {
     control: [Int32Array, CONTROL_WORDS],
     scalars: [Float64Array, SCALAR_COUNT],
+    /** Where each region begins, for the kernels: by the indices of kernels/addresses.ts. */
+    addresses: [Uint32Array, ADDRESSES_MAX],
+    /** The kernels' own constants. */
+    constants: [Uint8Array, FREE_FROM - ADDRESSES_AT - 4 * ADDRESSES_MAX],
+    /** Working room of each thread. */
+    scratch: [Uint8Array, threads * SCRATCH_BYTES],
     // Parameters, the gradient of the loss in each, and Adam's two moments; see `Gaussians` for the meaning.
     means: [Float32Array, n * 3],
     logScales: [Float32Array, n * 3],
@@ -61,6 +76,11 @@ function regions(capacity: Capacity) {
     splats: [Float32Array, n * SPLAT_STRIDE],
     /** [N] distance along the optical axis, ≥ 0, metres. */
     depths: [Float32Array, n],
+    /** Gaussians on the image, near to far; `scalars.visible` of them count. */
+    order: [Uint32Array, n],
+    orderSpare: [Uint32Array, n],
+    /** [N,4] first and last tile column, first and last tile row of each splat. */
+    boxes: [Int32Array, n * 4],
     /** [N,9] gradient of the loss in each splat. */
     splatGradients: [Float32Array, n * GRADIENT_STRIDE],
     /** [chunks,16] each chunk's share of the camera's gradient. */
@@ -69,6 +89,8 @@ function regions(capacity: Capacity) {
     slotStart: [Int32Array, n + 1],
     /** [tiles+1] where each tile's pairs begin. */
     tileStart: [Int32Array, tiles + 1],
+    /** [tiles] where the next pair of each tile goes, while they are written. */
+    cursors: [Int32Array, tiles],
     /** [4,H,W] transmittance, red, green, blue of the current render. */
     image: [Float32Array, pixels * 4],
     /** [H,W,4] the current frame as it was taken. */
@@ -134,6 +156,29 @@ export function viewsOf(memory: WebAssembly.Memory, capacity: Capacity): Views {
     offset += align(length * type.BYTES_PER_ELEMENT);
   }
   return views as Views;
+}
+
+/** Tell the kernels where everything lies. To be called by the owner whenever the arrays have moved. */
+export function publishAddresses(views: Views): void {
+  for (const [name, index] of Object.entries(ADDRESS)) {
+    views.addresses[index] = views[name as keyof typeof ADDRESS].byteOffset;
+  }
+}
+
+if (viewsStartAt("scalars") !== SCALARS_AT || viewsStartAt("addresses") !== ADDRESSES_AT) {
+  throw new Error("the regions do not begin where kernels/layout.ts says");
+}
+
+/** Offset of a region whose place does not depend on capacity. */
+function viewsStartAt(wanted: keyof Regions): number {
+  let offset = 0;
+  for (const [name, [type, length]] of Object.entries(
+    regions({ gaussians: 0, shCount: 0, pixels: 0, pairs: 0, threads: 0 }),
+  )) {
+    if (name === wanted) break;
+    offset += align(length * type.BYTES_PER_ELEMENT);
+  }
+  return offset;
 }
 
 function align(bytes: number): number {

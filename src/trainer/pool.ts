@@ -6,16 +6,14 @@
  * Only `Atomics` on shared memory are used, so the same code runs in Node and in a browser's workers.
  */
 
-/** Words of the control block at the start of the shared memory. */
-export const CONTROL_WORDS = 16;
 const GENERATION = 0; // rises with every stage; what idle workers wait on
 const STAGE = 1;
 const NEXT = 2; // next item to take
 const FINISHED = 3; // workers done with this stage
 const READY = 4; // workers that have started
 const LAYOUT = 5; // rises when the arrays have moved: make the views anew
-const CAPACITY = 6; // [4] gaussians, shCount, pixels, pairs
-const FAILED = 10; // a helper threw: the results of this stage are not whole
+const CAPACITY = 6; // [5] gaussians, shCount, pixels, pairs, threads
+const FAILED = 11; // a helper threw: the results of this stage are not whole
 const STOP_STAGE = -1;
 
 /** One kind of work, split into items that are independent of each other. */
@@ -31,8 +29,8 @@ export interface Pool {
   run(stage: number): void;
 }
 
-/** Capacity as it lies in the control block: gaussians, shCount, pixels, pairs. */
-export type CapacityWords = readonly [number, number, number, number];
+/** Capacity as it lies in the control block: gaussians, shCount, pixels, pairs, threads. */
+export type CapacityWords = readonly [number, number, number, number, number];
 
 /** Tell the workers that the arrays lie elsewhere from the next stage on. */
 export function publishCapacity(control: Int32Array, words: CapacityWords): void {
@@ -73,13 +71,17 @@ export function stopHelpers(control: Int32Array): void {
 
 /**
  * A helper's life: wait for a stage, take items, say when done; return on `stopHelpers`.
- * `stagesOf` makes the stages over the arrays as they lie now, and is called again after they moved.
+ * `stagesOf` makes the stages over the arrays as they lie now for this thread (1, 2, …; the owner is 0), and is called
+ * again after they moved.
  */
-export function serveStages(control: Int32Array, stagesOf: (words: CapacityWords) => readonly Stage[]): void {
+export function serveStages(
+  control: Int32Array,
+  stagesOf: (words: CapacityWords, thread: number) => readonly Stage[],
+): void {
   let generation = Atomics.load(control, GENERATION);
   let layout = -1;
   let stages: readonly Stage[] = [];
-  Atomics.add(control, READY, 1);
+  const thread = Atomics.add(control, READY, 1) + 1;
   for (;;) {
     Atomics.wait(control, GENERATION, generation);
     const now = Atomics.load(control, GENERATION);
@@ -89,8 +91,8 @@ export function serveStages(control: Int32Array, stagesOf: (words: CapacityWords
     if (stage === STOP_STAGE) return;
     if (layout !== Atomics.load(control, LAYOUT)) {
       layout = Atomics.load(control, LAYOUT);
-      const [n, k, pixels, pairs] = control.subarray(CAPACITY, CAPACITY + 4);
-      stages = stagesOf([n, k, pixels, pairs]);
+      const [n, k, pixels, pairs, threads] = control.subarray(CAPACITY, CAPACITY + 5);
+      stages = stagesOf([n, k, pixels, pairs, threads], thread);
     }
     try {
       drain(control, stages[stage]);

@@ -11,7 +11,7 @@
  */
 import { shBasis } from "../splat/sh.ts";
 import { SPLAT_STRIDE, type Views } from "./memory.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** Gaussians nearer than this are not drawn, metres. */
 export const NEAR = 0.01;

@@ -11,7 +11,7 @@
  */
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE, type Views } from "./memory.ts";
 import { ALPHA_MIN } from "./projection.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 const ALPHA_MAX = 0.999;
 const TRANSMITTANCE_MIN = 1e-4;

@@ -5,7 +5,7 @@
  * Rates: gsplat's and the Inria code's defaults (means 1.6e-4 × size, scales 5e-3, rotations 1e-3, opacities 0.05,
  * colours 2.5e-3, rest 1/20 of it) scaled for the few thousand steps that a CPU makes; chosen on training views.
  */
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 const MEANS_RATE = 2e-4;
 const MEANS_FALL = 0.01;

@@ -3,7 +3,7 @@ import type { PointCloud } from "../splat/ply-read.ts";
 import { SH_C0 } from "../splat/sh.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 import { forget } from "./strategy.ts";
 
 const FIRST_OPACITY = 0.1;

@@ -1,21 +1,12 @@
 /**
  * The stages of a step, in order, over one set of arrays. A stage's items are independent of each other, so a pool
- * may run them anywhere; faster kernels replace the function inside a stage and nothing else.
+ * may run them anywhere; whether the SIMD kernels or the reference run them changes nothing but the last digits.
  */
-import {
-  bandCount,
-  blurDerivatives,
-  blurMoments,
-  composeTarget,
-  imageGradients,
-  ssimDerivatives,
-} from "./loss.ts";
+import type { Kernels } from "./kernels.ts";
+import { bandCount } from "./loss.ts";
 import { CHUNK, type Views } from "./memory.ts";
 import type { Stage } from "./pool.ts";
-import { project } from "./projection.ts";
-import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
-import { SCALAR } from "./scalars.ts";
-import { updateGaussians } from "./update.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** Position of each stage in `createStages`. Binning runs between `project` and `rasterize`, on one thread. */
 export const STAGE = {
@@ -31,29 +22,23 @@ export const STAGE = {
 } as const;
 
 /** Stages over `views`, indexed by `STAGE`. */
-export function createStages(views: Views): readonly Stage[] {
+export function createStages(views: Views, kernels: Kernels): readonly Stage[] {
   const { scalars } = views;
-  const bands = (run: (views: Views, item: number) => void): Stage => ({
-    items: () => bandCount(views),
-    run: (item) => run(views, item),
-  });
-  const tiles = (run: (views: Views, item: number) => void): Stage => ({
-    items: () => scalars[SCALAR.tiles],
-    run: (item) => run(views, item),
-  });
-  const chunks = (run: (views: Views, from: number, to: number) => void): Stage => ({
+  const bands = (run: (item: number) => void): Stage => ({ items: () => bandCount(views), run });
+  const tiles = (run: (tile: number) => void): Stage => ({ items: () => scalars[SCALAR.tiles], run });
+  const chunks = (run: (from: number, to: number) => void): Stage => ({
     items: () => Math.ceil(scalars[SCALAR.count] / CHUNK),
-    run: (item) => run(views, item * CHUNK, Math.min(scalars[SCALAR.count], (item + 1) * CHUNK)),
+    run: (item) => run(item * CHUNK, Math.min(scalars[SCALAR.count], (item + 1) * CHUNK)),
   });
   return [
-    chunks(project),
-    tiles(rasterizeTile),
-    bands(composeTarget),
-    bands(blurMoments),
-    bands(ssimDerivatives),
-    bands(blurDerivatives),
-    bands(imageGradients),
-    tiles(rasterizeTileBackward),
-    chunks(updateGaussians),
+    chunks(kernels.project),
+    tiles(kernels.rasterizeTile),
+    bands(kernels.composeTarget),
+    bands(kernels.blurMoments),
+    bands(kernels.ssimDerivatives),
+    bands(kernels.blurDerivatives),
+    bands(kernels.imageGradients),
+    tiles(kernels.rasterizeTileBackward),
+    chunks(kernels.updateGaussians),
   ];
 }

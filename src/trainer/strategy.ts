@@ -6,7 +6,7 @@
 import type { Views } from "./memory.ts";
 import { shape, shapeOf } from "./projection.ts";
 import { hash3 } from "./random.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** A Gaussian this transparent is dead. */
 const DEAD_OPACITY = 0.005;

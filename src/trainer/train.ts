@@ -11,7 +11,7 @@ import { finishedShare, finishingAgain, finishProgress, type Finishing } from ".
 import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
 import type { TrainerState } from "./state.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";

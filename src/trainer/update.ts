@@ -3,7 +3,7 @@ import { adam, biasCorrections, type AdamGroup } from "./adam.ts";
 import type { Views } from "./memory.ts";
 import { projectBackward } from "./projection-backward.ts";
 import { reduceGradients } from "./rasterize.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 import { addNoise } from "./strategy.ts";
 
 /** Update Gaussians [from, to), which must be one chunk. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Engine } from "../../dist/trainer/engine.js";
 import { allocateMemory } from "../../dist/trainer/memory.js";
-import { SCALAR } from "../../dist/trainer/scalars.js";
+import * as SCALAR from "../../dist/trainer/scalars.js";
 import { untrainedState } from "../../dist/trainer/state.js";
 
 export const about =

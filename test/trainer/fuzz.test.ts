@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Camera } from "../../src/trainer/camera.ts";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { SPLAT_STRIDE } from "../../src/trainer/memory.ts";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { applySchedule } from "../../src/trainer/schedule.ts";
 import { parameterGroups } from "../../src/trainer/strategy.ts";
 import { randomStream } from "../../src/trainer/random.ts";

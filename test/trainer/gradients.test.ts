@@ -7,7 +7,7 @@ import { CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, type Views } from "../../src/trai
 import { projectBackward } from "../../src/trainer/projection-backward.ts";
 import { project } from "../../src/trainer/projection.ts";
 import { reduceGradients } from "../../src/trainer/rasterize.ts";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 import {
   addBlob,

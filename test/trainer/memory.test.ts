@@ -7,7 +7,7 @@ import { untrainedState } from "../../src/trainer/state.ts";
 import { between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
 describe("memory", () => {
-  const capacity: Capacity = { gaussians: 37, shCount: 9, pixels: 131, pairs: 77 };
+  const capacity: Capacity = { gaussians: 37, shCount: 9, pixels: 131, pairs: 77, threads: 2 };
 
   it("lays the arrays out apart from each other, aligned, within the size it says", () => {
     const memory = allocateMemory(capacity);

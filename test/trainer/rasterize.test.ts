@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE } from "../../src/trainer/memory.ts";
 import { rasterizeTileBackward, reduceGradients } from "../../src/trainer/rasterize.ts";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 import { addBlob, between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { SCALAR, SCALAR_COUNT } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { applySchedule, nextFrame, shDegreeAt } from "../../src/trainer/schedule.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 
 function rates(finished: number, changes: Partial<Parameters<typeof applySchedule>[1]> = {}): Float64Array {
-  const scalars = new Float64Array(SCALAR_COUNT);
+  const scalars = new Float64Array(SCALAR.SCALAR_COUNT);
   applySchedule(scalars, { step: 1000, finished, size: 2, gaussians: 500, ...changes });
   return scalars;
 }

@@ -1,6 +1,6 @@
 /** Relocation, growth and noise: the set changes, the picture and the seed's promise do not. */
 import { describe, expect, it } from "vitest";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { addNoise, copyOntoLive, deadGaussians, forget, splitOpacity } from "../../src/trainer/strategy.ts";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { randomStream } from "../../src/trainer/random.ts";

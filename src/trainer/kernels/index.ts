@@ -1,0 +1,6 @@
+/** What the kernels' module exports: see `Kernels` in ../kernels.ts. */
+import { countPairs, fillPairs } from "./binning.ts";
+import { setThread } from "./memory.ts";
+import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
+
+export { countPairs, fillPairs, rasterizeTile, rasterizeTileBackward, setThread };

@@ -1,0 +1,64 @@
+/** Four floats at a time: short names for what every kernel does, and the exponential. */
+
+// @ts-ignore: decorator
+@inline
+export function splat(x: f32): v128 {
+  return f32x4.splat(x);
+}
+// @ts-ignore: decorator
+@inline
+export function add(a: v128, b: v128): v128 {
+  return f32x4.add(a, b);
+}
+// @ts-ignore: decorator
+@inline
+export function sub(a: v128, b: v128): v128 {
+  return f32x4.sub(a, b);
+}
+// @ts-ignore: decorator
+@inline
+export function mul(a: v128, b: v128): v128 {
+  return f32x4.mul(a, b);
+}
+// @ts-ignore: decorator
+@inline
+export function div(a: v128, b: v128): v128 {
+  return f32x4.div(a, b);
+}
+/** a · b + c; in one instruction where relaxed SIMD is on. */
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+/** c − a · b. */
+// @ts-ignore: decorator
+@inline
+export function nmadd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
+  return f32x4.sub(c, f32x4.mul(a, b));
+}
+/** The sum of the four lanes. */
+// @ts-ignore: decorator
+@inline
+export function sum4(v: v128): f32 {
+  const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
+/**
+ * 2^x for x in −126…126, relative error 4e-6: x is rounded to a whole number by adding 1.5·2²³, the rest goes through a
+ * polynomial of degree 4, and the whole part is added to the exponent bits.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp2(x: v128): v128 {
+  const shifted = add(x, splat(12582912));
+  const f = sub(x, sub(shifted, splat(12582912)));
+  let p = madd(f, splat(9.66636852e-3), splat(5.59219758e-2));
+  p = madd(p, f, splat(0.24022349));
+  p = madd(p, f, splat(0.693121045));
+  p = madd(p, f, splat(1));
+  return i32x4.add(p, i32x4.shl(shifted, 23));
+}
