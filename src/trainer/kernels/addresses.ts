@@ -38,3 +38,4 @@ export const bandSums = 32;
 export const pairSplat = 33;
 export const pairSlot = 34;
 export const pairGradients = 35;
+export const pairMask = 36;

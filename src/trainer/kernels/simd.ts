@@ -62,3 +62,15 @@ export function exp2(x: v128): v128 {
   p = madd(p, f, splat(1));
   return i32x4.add(p, i32x4.shl(shifted, 23));
 }
+
+/** log2(x) of a normal x > 0, absolute error 1e-7 near 1, relative 1e-7 elsewhere: exponent bits, and atanh's series for the rest. */
+// @ts-ignore: decorator
+@inline
+export function log2(x: f32): f32 {
+  const bits = reinterpret<i32>(x) - 0x3f3504f3;
+  const exponent = bits >> 23;
+  const mantissa = reinterpret<f32>((bits & 0x7fffff) + 0x3f3504f3);
+  const t = (mantissa - 1) / (mantissa + 1);
+  const tt = t * t;
+  return f32(exponent) + t * (2.88539008 + tt * (0.961796694 + tt * (0.577078016 + tt * 0.412198583)));
+}
