@@ -13,7 +13,7 @@
 import * as ADDRESS from "./addresses.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./layout.ts";
 import { at, scalar, scalarInt, scratch } from "./memory.ts";
-import { add, div, exp2, log2, madd, mul, nmadd, splat, sub, sum4 } from "./simd.ts";
+import { add, div, exp2, log2, madd, mul, nmadd, splat, sub, sum4, sums4 } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 const ALPHA_MAX: f32 = 0.999;
@@ -337,17 +337,19 @@ function blendBackward(tile: i32, state: usize, x0: f32, y0: f32): void {
     const a = load<f32>(s, 8);
     const b = load<f32>(s, 12);
     const c = load<f32>(s, 16);
-    const x = sum4(sx);
-    const y = sum4(sy);
+    const moments = sums4(sx, sy, sxy, sq);
+    const x = f32x4.extract_lane(moments, 0);
+    const y = f32x4.extract_lane(moments, 1);
     store<f32>(out, a * x + b * y);
     store<f32>(out, b * x + c * y, 4);
-    store<f32>(out, -0.5 * sum4(sxx), 8);
-    store<f32>(out, -sum4(sxy), 12);
-    store<f32>(out, -0.5 * sum4(syy), 16);
+    store<f32>(out, -f32x4.extract_lane(moments, 2), 12);
     // dL/dopacity = Σ dL/dalpha · falloff = Σ dL/dq / opacity.
-    store<f32>(out, sum4(sq) / load<f32>(s, 20), 20);
-    store<f32>(out, sum4(dRed), 24);
-    store<f32>(out, sum4(dGreen), 28);
+    store<f32>(out, f32x4.extract_lane(moments, 3) / load<f32>(s, 20), 20);
+    const squares = sums4(sxx, syy, dRed, dGreen);
+    store<f32>(out, -0.5 * f32x4.extract_lane(squares, 0), 8);
+    store<f32>(out, -0.5 * f32x4.extract_lane(squares, 1), 16);
+    store<f32>(out, f32x4.extract_lane(squares, 2), 24);
+    store<f32>(out, f32x4.extract_lane(squares, 3), 28);
     store<f32>(out, sum4(dBlue), 32);
   }
 }
