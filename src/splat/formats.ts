@@ -5,7 +5,7 @@ import { encodePly, plySize } from "./ply.ts";
 import { readPlyScene } from "./ply-read.ts";
 import { finiteGaussians } from "./select.ts";
 import { decodeSplat, encodeSplat, SPLAT_BYTES } from "./splat-file.ts";
-import { encodeSpz, spzFractionalBits } from "./spz.ts";
+import { encodeSpz, spzClamped, spzFractionalBits } from "./spz.ts";
 import { decodeSpz } from "./spz-read.ts";
 
 /** The formats that are written. */
@@ -94,6 +94,14 @@ export function lossesOf(gaussians: Gaussians, format: SceneFormat): string[] {
       ? [rounded]
       : [`view-dependent colour (degree ${gaussians.shDegree} becomes 0)`, rounded];
   }
-  const unit = `positions are rounded to 1/${2 ** spzFractionalBits(gaussians)}`;
-  return [`${unit}, rotation to 10 bits, colour, opacity and size to 8 bits`];
+  const unit = 2 ** spzFractionalBits(gaussians);
+  const losses = [
+    `positions are rounded to 1/${unit}, rotation to 10 bits, colour, opacity and size to 8 bits`,
+  ];
+  const { count } = gaussians;
+  const clamped = spzClamped(gaussians);
+  if (clamped.far > 0) losses.push(`${clamped.far} of ${count} Gaussians are too far away and come nearer`);
+  if (clamped.size > 0)
+    losses.push(`${clamped.size} of ${count} Gaussians are too small or too large and are clamped`);
+  return losses;
 }

@@ -45,6 +45,21 @@ export function spzFractionalBits({ means }: Gaussians): number {
   return Math.max(0, Math.min(wanted, 23 - extent, 22));
 }
 
+/** How many Gaussians lie farther away than the file can say, and how many are smaller or larger. */
+export function spzClamped(gaussians: Gaussians): { far: number; size: number } {
+  const { count, means, logScales } = gaussians;
+  const most = MOST_FIXED / 2 ** spzFractionalBits(gaussians);
+  let far = 0;
+  let size = 0;
+  for (let at = 0; at < count * 3; at += 3) {
+    const isFar = (c: number): boolean => Math.abs(means[at + c]) > most;
+    const isClamped = (c: number): boolean => Math.abs((logScales[at + c] + 10) * 16 - 127.5) > 128;
+    if (isFar(0) || isFar(1) || isFar(2)) far++;
+    if (isClamped(0) || isClamped(1) || isClamped(2)) size++;
+  }
+  return { far, size };
+}
+
 function* packed(gaussians: Gaussians): Generator<Uint8Array> {
   const fractionalBits = spzFractionalBits(gaussians);
   yield header(gaussians, fractionalBits);
