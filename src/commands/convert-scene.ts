@@ -1,7 +1,7 @@
 /** What `splatctl convert` does: read, leave out what was asked, write, and say what was lost. */
 import { readFile, realpath } from "node:fs/promises";
 import { messageOf, SplatError } from "../errors.ts";
-import { decodeScene, lossesOf } from "../splat/formats.ts";
+import { decodeScene, lossesOf, type DecodedScene } from "../splat/formats.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { limitShDegree, selectGaussians } from "../splat/select.ts";
 import type { ConvertFlags } from "./convert.ts";
@@ -32,7 +32,7 @@ export async function convertScene(input: string, output: string, flags: Convert
     throw new SplatError("bad_input", `cannot read ${input}: ${messageOf(cause)}`, { cause });
   });
   const to = await requireWritableScene(output);
-  const { gaussians: read, format: from, lost } = await decodeScene(file, input);
+  const { gaussians: read, format: from, lost } = await decode(file, input);
   const degree = Number(flags.shDegree ?? 3) as ShDegree;
   const selected = selectGaussians(read, flags.maxGaussians ?? read.count);
   const written = limitShDegree(selected, degree);
@@ -54,6 +54,17 @@ export async function convertScene(input: string, output: string, flags: Convert
       ...lossesOf(written, to),
     ],
   };
+}
+
+/** Which of two files it is about belongs into the message. */
+async function decode(file: Uint8Array, input: string): Promise<DecodedScene> {
+  try {
+    return await decodeScene(file, input);
+  } catch (thrown) {
+    if (!(thrown instanceof SplatError) || thrown.message.includes(input)) throw thrown;
+    const { code, message, hint, cause } = thrown;
+    throw new SplatError(code, `${input}: ${message}`, { hint, cause });
+  }
 }
 
 /** The conversion for people. */

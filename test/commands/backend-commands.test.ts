@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { RequestListener, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/schema.ts";
 import { answer, CHUNK, IDENTITY, no, STATUS } from "../api/answers.ts";
@@ -30,26 +30,8 @@ const PLY = Buffer.concat([
   Buffer.alloc(8, 1),
 ]);
 
-/** Version 3, degree 0: a header and 20 bytes for each Gaussian. */
-function spz(count: number): Buffer {
-  const bytes = Buffer.alloc(16 + count * 20);
-  bytes.write("NGSP");
-  bytes.set([3, 0, 0, 0, count], 4);
-  return gzipSync(bytes);
-}
-
-const SPZ = spz(2);
-
-/** Version 4, degree 0: a header, a table of five streams of seven bytes each, and these. */
-function spz4(): Buffer {
-  const bytes = Buffer.alloc(32 + 5 * 16 + 5 * 7);
-  bytes.write("NGSP");
-  bytes.set([4, 0, 0, 0, 2], 4);
-  bytes[15] = 5;
-  bytes[16] = 32;
-  for (let stream = 0; stream < 5; stream++) bytes[32 + stream * 16] = 7;
-  return bytes;
-}
+/** Version 3, degree 0: a header and 20 bytes for each of two Gaussians. */
+const SPZ = gzipSync(Buffer.concat([Buffer.from("NGSP\x03\0\0\0\x02\0\0\0\0\0\0\0"), Buffer.alloc(40)]));
 
 function ply(response: ServerResponse, headers: Record<string, string | number> = {}): ServerResponse {
   const all = { etag: '"1"', "x-splat-version": 3, "x-splat-count": 2, "content-length": PLY.length };
@@ -123,39 +105,13 @@ describe("pull", () => {
     expect(await readFile(join(folder, "a.spz"))).toEqual(SPZ);
   });
 
-  const broken: [string, string, Buffer, RegExp][] = [
-    ["a .splat of another count", "a.splat", Buffer.alloc(96), /its \.splat holds 3/],
-    ["an SPZ of another count", "a.spz", spz(3), /its SPZ holds 3/],
-    [
-      "an SPZ whose Gaussians are missing",
-      "a.spz",
-      gzipSync(gunzipSync(spz(2)).subarray(0, 40)),
-      /ends before/,
-    ],
-    ["an SPZ whose gzip is cut short", "a.spz", spz(2).subarray(0, -4), /is damaged/],
-    ["a PLY for an SPZ", "a.spz", Buffer.concat([PLY]), /it is no SPZ/],
-    ["an SPZ of version 4 that is cut short", "a.spz", spz4().subarray(0, -1), /not as long as it says/],
-  ];
-  it.each(broken)("writes nothing when it is sent %s", async (_what, name, bytes, reason) => {
+  it("writes nothing when an SPZ holds other Gaussians than announced", async () => {
     const listener: RequestListener = (_request, response) =>
-      void ply(response, { "content-length": bytes.length }).end(bytes);
-    const ran = await run(listener, "pull", "-o", name);
+      void ply(response, { "content-length": SPZ.length, "x-splat-count": 3 }).end(SPZ);
+    const ran = await run(listener, "pull", "-o", "a.spz");
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toMatch(reason);
+    expect(ran.stderr).toMatch(/announced 3 Gaussians, but its SPZ holds 2/);
     expect(await readdir(folder)).toEqual([]);
-  });
-
-  it("takes an SPZ of version 4 and a .splat", async () => {
-    for (const [name, bytes] of [
-      ["a.spz", spz4()],
-      ["a.splat", Buffer.alloc(64)],
-    ] as const) {
-      const listener: RequestListener = (_request, response) =>
-        void ply(response, { "content-length": bytes.length }).end(bytes);
-      expect((await run(listener, "pull", "-o", name)).code).toBe(0);
-      expect(await readFile(join(folder, name))).toEqual(bytes);
-      await server?.close();
-    }
   });
 
   const torn: [string, (response: ServerResponse) => void][] = [
