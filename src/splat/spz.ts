@@ -7,8 +7,8 @@ import { gzip } from "./gzip.ts";
 import { sigmoid, toByte, unitQuaternion } from "./quantise.ts";
 import { COLOR_SCALE, mirror, QUATERNION_STEP, SPZ_HEADER_BYTES, SPZ_MAGIC } from "./spz-layout.ts";
 
-/** Gaussians per slice: at most 1.5 MB. */
-const SLICE = 32_768;
+/** Gaussians per slice: some milliseconds of work. */
+const SLICE = 4096;
 
 /** What 24 bits with sign hold. */
 const MOST_FIXED = 2 ** 23 - 1;
@@ -113,9 +113,12 @@ function parts(gaussians: Gaussians, fractionalBits: number): Part[] {
   const rest = (out: Uint8Array, at: number, i: number): void => {
     for (let j = 1; j < k; j++) {
       const bucket = SH_BUCKETS[j < 4 ? 0 : 1];
+      const factor = 128 * TO_RUB.sh[j];
       for (let c = 0; c < 3; c++) {
-        const value = 128 + Math.round(128 * TO_RUB.sh[j] * sh[(i * 3 + c) * k + j]);
-        out[at + (j - 1) * 3 + c] = toByte(Math.floor((value + bucket / 2) / bucket) * bucket);
+        const value = 128 + Math.round(Math.min(200, Math.max(-200, factor * sh[(i * 3 + c) * k + j])));
+        // Buckets are powers of two: the bits below one are dropped, towards −∞.
+        const rounded = (value + bucket / 2) & -bucket;
+        out[at + (j - 1) * 3 + c] = Math.min(255, Math.max(0, rounded));
       }
     }
   };
