@@ -1,7 +1,9 @@
 /** Reads PLY files made by us or by others: scenes of Gaussians, and the point clouds training may start from. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
 import { propertyNames } from "./ply.ts";
+import { decodeCompressed, isCompressed } from "./ply-compressed.ts";
 import { badPly, readPlyTable, type PlyTable } from "./ply-table.ts";
+import { MOST_LOGIT } from "./quantise.ts";
 import { finiteGaussians } from "./select.ts";
 
 /** Points with a colour each. */
@@ -27,12 +29,20 @@ const REQUIRED = propertyNames(0).filter((name) => !name.startsWith("n"));
 const FULL_COLOR: Readonly<Record<string, number>> = { uchar: 255, char: 127, ushort: 65_535, short: 32_767 };
 
 /**
- * A scene from the bytes of a PLY. Columns are found by name; normals and anything unknown are ignored; the degree
- * follows from the `f_rest_*` columns, none meaning 0. Gaussians with a NaN or infinite value are left out, so the
- * count can be lower than the header's. Throws `bad_input` when the bytes are no such PLY.
+ * A scene from the bytes of a PLY, compressed ones included. Columns are found by name; normals and anything unknown are
+ * ignored; the degree follows from the `f_rest_*` columns, none meaning 0. Gaussians with a NaN or infinite value are left
+ * out, so the count can be lower than the header's. Throws `bad_input` when the bytes are no such PLY.
  */
 export function decodePly(bytes: Uint8Array): Gaussians {
+  return finiteGaussians(readPlyScene(bytes).gaussians);
+}
+
+/** As `decodePly`, broken Gaussians still among them, and whether it was compressed. */
+export function readPlyScene(bytes: Uint8Array): { gaussians: Gaussians; compressed: boolean } {
   const table = readPlyTable(bytes);
+  if (isCompressed(table)) {
+    return { gaussians: decodeCompressed(bytes, table, degreeOf), compressed: true };
+  }
   requireColumns(table, REQUIRED);
   const shDegree = degreeOf(table);
   const k = shCount(shDegree);
@@ -47,7 +57,15 @@ export function decodePly(bytes: Uint8Array): Gaussians {
     const channel = Math.floor(rest / (k - 1));
     table.copy(name, sh, channel * k + 1 + (rest % (k - 1)), 3 * k);
   });
-  return finiteGaussians(gaussians);
+  boundLogits(opacities);
+  return { gaussians, compressed: false };
+}
+
+/** Opacities that were bytes once are 0 and 1 exactly, and converters write their logits as they are: infinite. */
+function boundLogits(opacities: Float32Array): void {
+  opacities.forEach((logit, i) => {
+    if (Math.abs(logit) === Number.POSITIVE_INFINITY) opacities[i] = Math.sign(logit) * MOST_LOGIT;
+  });
 }
 
 /**
