@@ -158,8 +158,8 @@ export class HeldPictures<Frame extends HeldFrame> {
       return free >= 0 || (i === 0 && this.#held.length === 0);
     });
     this.#filling = fitting.map((frame) => ({ frame, answer: undefined }));
-    // Answers may come at once and shorten the list.
-    for (const { frame } of [...this.#filling]) this.#source.ask(frame.index);
+    // Not over the list: answers may come at once and shorten it.
+    for (const frame of fitting) this.#source.ask(frame.index);
   }
 
   #fillFirst(): void {
