@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
+import { bytesOfMib, logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
 
@@ -16,6 +16,7 @@ interface ServeFlags extends Pick<BackendFlags, "quiet" | "verbose"> {
   readonly threads?: number;
   readonly maxGaussians?: number;
   readonly maxPixels?: number;
+  readonly frameMemory?: number;
 }
 
 /** Add the command. */
@@ -36,6 +37,11 @@ export function registerServe(program: Command): void {
       "train frames at no more pixels than this (default: 131072)",
       wholeNumber(1, MOST.pixels),
     )
+    .option(
+      "--frame-memory <MiB>",
+      "decoded frames take at most this; beyond it they are read again and again (default: a share of free memory)",
+      wholeNumber(1, MOST.frameMemoryMib),
+    )
     .action(async (_options, command: Command) => serve(command.optsWithGlobals<ServeFlags>()));
 }
 
@@ -51,7 +57,17 @@ async function serve(flags: ServeFlags): Promise<void> {
   const settings = flags.maxGaussians === undefined ? {} : { max_gaussians: flags.maxGaussians };
   try {
     const bucket = bucketConfig && (await (await import("../remote/r2.ts")).openBucket(bucketConfig));
-    const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log, bucket });
+    const frameBytes = bytesOfMib(flags.frameMemory);
+    const backend = await openBackend({
+      ...flags,
+      frameBytes,
+      dataDir,
+      token,
+      corsOrigins,
+      settings,
+      log,
+      bucket,
+    });
     const reach = /^(0\.0\.0\.0|::|\[::\])$/.test(flags.host)
       ? ", and on every other address of this machine"
       : "";

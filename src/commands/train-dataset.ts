@@ -12,6 +12,7 @@ import { decodePoints } from "../splat/ply-read.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { finiteGaussians } from "../splat/select.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
+import { bytesOfMib } from "./flags.ts";
 import { makeFolder, requireWritableScene, writeScene } from "./scene-output.ts";
 import { interruptSignal } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
@@ -65,6 +66,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       background: flags.background ?? (dataset.hasAlpha ? "white" : "black"),
       seed: flags.seed,
       bounds: null,
+      frameBytes: bytesOfMib(flags.frameMemory),
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },

@@ -15,6 +15,7 @@ export interface TrainFlags extends BackendFlags {
   readonly background?: "black" | "white" | "random";
   readonly threads?: number;
   readonly maxPixels: number;
+  readonly frameMemory?: number;
   readonly seed: number;
 }
 
@@ -47,6 +48,11 @@ export function registerTrain(program: Command): void {
       "train on images of at most so many pixels",
       wholeNumber(1, MOST.pixels),
       131_072,
+    )
+    .option(
+      "--frame-memory <MiB>",
+      "decoded images take at most this; beyond it they are read again and again (default: a share of free memory)",
+      wholeNumber(1, MOST.frameMemoryMib),
     )
     .option("--seed <n>", "seed of everything random", wholeNumber(0, 0xffffffff), 1)
     .option("--json", "print one JSON object at the end")

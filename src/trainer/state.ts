@@ -17,6 +17,8 @@ export interface FrameProgress {
   readonly psnr: number | null;
   /** Whether Gaussians have been placed in front of it. */
   readonly seeded: boolean;
+  /** Whether its picture was in memory; default: it was. */
+  readonly held?: boolean | undefined;
 }
 
 /** Everything but the settings and the frames themselves, which their owner keeps. */
