@@ -67,6 +67,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       background: flags.background ?? (dataset.hasAlpha ? "white" : "black"),
       seed: flags.seed,
       bounds: null,
+      exposure: flags.exposure ?? !dataset.hasAlpha,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },

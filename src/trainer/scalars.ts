@@ -42,6 +42,9 @@ export const SCALAR = {
   /** Noise of the MCMC strategy, learning rate included; 0 = none. */
   noise: 42,
   seed: 43,
+  /** [3] gain and [3] bias of the current frame's exposure. */
+  gain: 52,
+  bias: 55,
 } as const;
 
-export const SCALAR_COUNT = 48;
+export const SCALAR_COUNT = 64;

@@ -2,6 +2,7 @@
  * The stages of a step, in order, over one set of arrays. A stage's items are independent of each other, so a pool
  * may run them anywhere; faster kernels replace the function inside a stage and nothing else.
  */
+import { applyExposure, exposureGradients } from "./exposure.ts";
 import {
   bandCount,
   blurDerivatives,
@@ -28,6 +29,9 @@ export const STAGE = {
   imageGradients: 6,
   rasterizeBackward: 7,
   update: 8,
+  // Before and after the loss, for frames that have an exposure of their own.
+  applyExposure: 9,
+  exposureGradients: 10,
 } as const;
 
 /** Stages over `views`, indexed by `STAGE`. */
@@ -55,5 +59,7 @@ export function createStages(views: Views): readonly Stage[] {
     bands(imageGradients),
     tiles(rasterizeTileBackward),
     chunks(updateGaussians),
+    bands(applyExposure),
+    bands(exposureGradients),
   ];
 }

@@ -6,6 +6,7 @@ import type { ShDegree } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
+import { Exposures } from "./exposures.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
 import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
@@ -26,6 +27,8 @@ export interface TrainerSettings {
   readonly live: boolean;
   /** Where first Gaussians may lie; null = anywhere in front of a frame. */
   readonly bounds: Box | null;
+  /** Learn each frame's gain and bias, for cameras that set their own exposure. */
+  readonly exposure: boolean;
 }
 
 /** A picture with its place. */
@@ -78,6 +81,7 @@ export class Trainer {
   readonly engine: Engine;
   #random: RandomStream;
   readonly #now: () => number;
+  readonly #exposures = new Exposures();
   #frames = new Map<number, FrameState>();
   #trainable: FrameState[] = [];
   #unseeded: FrameState[] = [];
@@ -170,6 +174,7 @@ export class Trainer {
         const { frame, steps, psnr } = state;
         return { index: frame.index, steps, psnr, seeded: !unseeded.has(state) };
       }),
+      exposures: this.#exposures.save(),
       finish: this.#finish === null ? null : finishProgress(this.#finish, this.#step, this.#now()),
       done: this.#done,
     };
@@ -187,6 +192,7 @@ export class Trainer {
     this.#random = randomStream(state.randomState);
     this.#finish = state.finish === null ? null : finishingAgain(state.finish, state.step, this.#now());
     this.#done = state.done;
+    this.#exposures.restore(state.exposures);
     this.#restoreFrames(state);
   }
 
@@ -224,14 +230,19 @@ export class Trainer {
     scalars[SCALAR.seed] = this.#settings.seed;
     const picture = state.half ?? state.frame;
     this.#draw(picture.camera, this.#background(true));
-    const { psnr } = engine.lossGradient(maskPicture(picture, this.#sceneMask));
+    // While its first steps last, what a frame differs in is what the Gaussians do not show yet.
+    const exposed = this.#settings.exposure && state.steps >= HALF_STEPS;
+    const { index } = state.frame;
+    const exposure = exposed ? this.#exposures.of(index) : null;
+    const { psnr } = engine.lossGradient(maskPicture(picture, this.#sceneMask), exposure);
+    if (exposed) this.#exposures.learn(index, engine.exposureGradient());
     engine.backwardAndUpdate();
     this.#step++;
     state.steps++;
     if (state.half === null) state.psnr = psnr;
     if (state.steps >= HALF_STEPS) state.half = null;
     if (finished < SETTLE_AT) this.#refine();
-    return { index: state.frame.index, psnr: state.psnr, first: state.steps === 1 };
+    return { index, psnr: state.psnr, first: state.steps === 1 };
   }
 
   /** Compare a frame with its render, without training on it. Null when the frame is unknown. */
