@@ -92,6 +92,15 @@ export function copyOntoLive(
   return true;
 }
 
+/** The `wanted` of Gaussians [0, count) that are missed least: not finite ones first, then by opacity. */
+export function leastUseful(views: Views, count: number, wanted: number): number[] {
+  const dead = new Set(deadGaussians(views, count));
+  const worth = Float64Array.from({ length: count }, (_, i) =>
+    dead.has(i) ? -Infinity : views.opacities[i],
+  );
+  return [...worth.keys()].sort((a, b) => worth[a] - worth[b] || a - b).slice(0, wanted);
+}
+
 /** Draws live Gaussians in proportion to opacity; null when none lives. */
 function opacitySampler(
   { opacities }: Views,

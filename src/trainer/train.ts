@@ -9,11 +9,12 @@ import type { Comparison, Engine } from "./engine.ts";
 import { Exposures } from "./exposures.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
-import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
+import { halvePicture, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
 import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
+import { addGaussians, thinOut, type Box } from "./seed.ts";
+import { spawn } from "./spawn.ts";
 import type { TrainerState } from "./state.ts";
 import { copyOntoLive, deadGaussians } from "./strategy.ts";
 
@@ -68,15 +69,6 @@ export interface StepReport {
 const REST_AFTER_STEPS = 300;
 /** A frame's first steps are made at half size (on-the-fly-nvs does the same for 5). */
 const HALF_STEPS = 6;
-/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
-const SEED_SHARE = 0.5;
-const SEED_FRAMES = 20;
-/** First depths, in units of the scene's depth. */
-const NEAR = 0.4;
-const FAR = 2.5;
-/** Behind transparent pixels lies nothing, so what is seen is near the focus. */
-const FAR_CUTOUT = 1.6;
-
 export class Trainer {
   readonly engine: Engine;
   #random: RandomStream;
@@ -305,34 +297,17 @@ export class Trainer {
 
   /** Place Gaussians in front of frames that have none of their own yet. */
   #seedWaiting(): void {
-    const waiting = this.#unseeded;
-    if (waiting.length === 0) return;
+    const pictures = this.#unseeded.map(({ half, frame }) => maskPicture(half ?? frame, this.#sceneMask));
+    if (pictures.length === 0) return;
     this.#unseeded = [];
-    const { maxGaussians, bounds } = this.#settings;
-    const planned = SEED_SHARE * maxGaussians;
-    const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
-    // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-    const isEarly = this.engine.count < planned;
-    const clouds = waiting.map(({ frame }) => {
-      const unseen = this.#unseenPixels(frame);
-      const wanted = Math.round(isEarly ? each : each * unseen.share);
-      const near = NEAR * this.#extent.depth;
-      const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
-      const view = { ...maskPicture(frame, this.#sceneMask), unseen: unseen.pixels };
-      return frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
-    });
-    const points = joinClouds(clouds, maxGaussians - this.engine.count);
-    // Few points stand far apart, but are not meant to fill the space between them: the rest is still to come.
-    const density = Math.min(1, Math.cbrt(points.positions.length / 3 / planned));
-    addGaussians(this.engine, points, density);
-  }
-
-  /** What of a frame the Gaussians leave open: all of it while there are none. */
-  #unseenPixels({ camera }: TrainerFrame): { pixels: Float32Array | null; share: number } {
-    if (this.engine.count === 0) return { pixels: null, share: 1 };
-    this.#draw(camera, [0, 0, 0]);
-    const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
-    return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
+    const scene = {
+      cap: this.#settings.maxGaussians,
+      frames: this.#trainable.length,
+      depth: this.#extent.depth,
+      bounds: this.#settings.bounds,
+      random: this.#random,
+    };
+    spawn(this.engine, pictures, scene, (camera) => this.#draw(camera, [0, 0, 0]));
   }
 
   #refine(): void {
