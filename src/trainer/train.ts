@@ -16,7 +16,7 @@ import { SCALAR } from "./scalars.ts";
 import { addGaussians, thinOut, type Box } from "./seed.ts";
 import { spawn } from "./spawn.ts";
 import type { TrainerState } from "./state.ts";
-import { copyOntoLive, deadGaussians } from "./strategy.ts";
+import { copyOntoLive, deadGaussians, mendGaussians } from "./strategy.ts";
 
 export interface TrainerSettings {
   readonly maxGaussians: number;
@@ -185,7 +185,11 @@ export class Trainer {
     this.#finish = state.finish === null ? null : finishingAgain(state.finish, state.step, this.#now());
     this.#done = state.done;
     this.#exposures.restore(state.exposures);
-    this.#restoreFrames(state);
+    const usable = mendGaussians(this.engine.views, this.engine.count, this.#random);
+    if (!usable) this.engine.count = 0;
+    this.#restoreFrames(
+      usable ? state : { ...state, frames: state.frames.map((frame) => ({ ...frame, seeded: false })) },
+    );
   }
 
   /** Let rates fall to the end of the budget; whichever of the two comes first ends training. */
