@@ -4,9 +4,14 @@ import type { Exposure } from "./exposure.ts";
 const BETA1 = 0.9;
 const BETA2 = 0.99;
 const EPSILON = 1e-12;
-/** Of log gain and of bias. A frame has some tens of steps in a live session: these reach a stop of light in that. */
-const RATE = 0.01;
-const BIAS_RATE = 0.002;
+/** Of log gain and of bias at a frame's first step. */
+const RATE = 0.02;
+const BIAS_RATE = 0.005;
+/**
+ * Rates fall as 1 / (1 + steps / this) (Robbins & Monro 1951): fifty steps go a quarter of the way to twice the light, and
+ * what is found by then no longer follows the noise of single steps, which would cost the scene a decibel.
+ */
+const SLOWING = 5;
 /** λ of λ/2 · (log gain² + bias²): what the Gaussians can explain is theirs. */
 const PRIOR = 0.02;
 /** No frame is further off than two stops either way. */
@@ -43,6 +48,7 @@ export class Exposures {
     const { gain } = this.of(index);
     const before = this.#frames.get(index);
     const steps = (before?.steps ?? 0) + 1;
+    const rate = 1 / (1 + (steps - 1) / SLOWING);
     const values: number[] = [];
     const moments1: number[] = [];
     const moments2: number[] = [];
@@ -53,7 +59,7 @@ export class Exposures {
       moments2[i] = BETA2 * (before?.moments2[i] ?? 0) + (1 - BETA2) * slope * slope;
       const first = moments1[i] / (1 - BETA1 ** steps);
       const second = moments2[i] / (1 - BETA2 ** steps);
-      const next = value - ((i < 3 ? RATE : BIAS_RATE) * first) / (Math.sqrt(second) + EPSILON);
+      const next = value - (rate * (i < 3 ? RATE : BIAS_RATE) * first) / (Math.sqrt(second) + EPSILON);
       const most = i < 3 ? MOST_LOG_GAIN : MOST_BIAS;
       values[i] = Math.min(most, Math.max(-most, next));
     }
