@@ -67,6 +67,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       seed: flags.seed,
       bounds: null,
       frameBytes: bytesOfMib(flags.frameMemory),
+      exposure: flags.exposure ?? !dataset.hasAlpha,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },

@@ -13,6 +13,7 @@ export interface TrainFlags extends BackendFlags {
   readonly maxGaussians: number;
   readonly shDegree: string;
   readonly background?: "black" | "white" | "random";
+  readonly exposure?: boolean;
   readonly threads?: number;
   readonly maxPixels: number;
   readonly frameMemory?: number;
@@ -42,6 +43,8 @@ export function registerTrain(program: Command): void {
         "behind the scene (default: white for images with alpha, else black)",
       ).choices(["black", "white", "random"]),
     )
+    .option("--exposure", "learn each frame's own gain and bias (default: for images without alpha)")
+    .option("--no-exposure", "take every frame's colours as they are")
     .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-pixels <n>",

@@ -1,6 +1,7 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
 import { centerOf, type Camera } from "./camera.ts";
+import type { Exposure } from "./exposure.ts";
 import { SSIM_WEIGHT } from "./loss.ts";
 import {
   BAND,
@@ -147,12 +148,33 @@ export class Engine {
     return this.#comparison(picture);
   }
 
-  /** Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from. */
-  lossGradient(picture: Picture): Comparison {
+  /**
+   * Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from; the render is compared
+   * as `exposure` makes it.
+   */
+  lossGradient(picture: Picture, exposure: Exposure | null = null): Comparison {
+    if (exposure !== null) {
+      this.#views.scalars.set(exposure.gain, SCALAR.gain);
+      this.#views.scalars.set(exposure.bias, SCALAR.bias);
+      this.#pool.run(STAGE.applyExposure);
+    }
     const comparison = this.compare(picture);
     this.#pool.run(STAGE.blurDerivatives);
     this.#pool.run(STAGE.imageGradients);
+    if (exposure !== null) this.#pool.run(STAGE.exposureGradients);
     return comparison;
+  }
+
+  /** [6] gradient of the loss in gain [3] and bias [3] of the exposure that `lossGradient` was just given. */
+  exposureGradient(): Float64Array {
+    const { bandSums, scalars } = this.#views;
+    const total = new Float64Array(6);
+    const items = 3 * Math.ceil(scalars[SCALAR.height] / BAND);
+    for (let item = 0; item < items; item++) {
+      total[item % 3] += bandSums[item * 2];
+      total[3 + (item % 3)] += bandSums[item * 2 + 1];
+    }
+    return total;
   }
 
   /** Carry the image's gradient back to the Gaussians and update them; rates and weights lie in the scalars. */

@@ -6,7 +6,9 @@ const MANY = 1 << 16;
 
 /** Bytes that one more Gaussian takes in the trainer's arrays; `shCount` = coefficients per channel. */
 export function gaussianBytes(shCount: number): number {
-  const [one, two] = [MANY, 2 * MANY].map((gaussians) => sizeOf({ gaussians, shCount, pixels: 1, pairs: 1 }));
+  const [one, two] = [MANY, 2 * MANY].map((gaussians) =>
+    sizeOf({ gaussians, shCount, pixels: 1, pairs: 1, threads: 1 }),
+  );
   return (two - one) / MANY;
 }
 
@@ -17,6 +19,8 @@ export function copiedGaussianBytes(shCount: number): number {
 
 /** Bytes that one more pixel of the largest frame takes in the trainer's arrays. */
 export function pixelBytes(): number {
-  const [one, two] = [MANY, 2 * MANY].map((pixels) => sizeOf({ gaussians: 1, shCount: 1, pixels, pairs: 1 }));
+  const [one, two] = [MANY, 2 * MANY].map((pixels) =>
+    sizeOf({ gaussians: 1, shCount: 1, pixels, pairs: 1, threads: 1 }),
+  );
   return (two - one) / MANY;
 }

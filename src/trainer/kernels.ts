@@ -17,6 +17,8 @@ export interface Kernels {
   ssimDerivatives(band: number): void;
   blurDerivatives(band: number): void;
   imageGradients(band: number): void;
+  applyExposure(band: number): void;
+  exposureGradients(band: number): void;
   rasterizeTileBackward(tile: number): void;
   /** Gaussians [from, to), one chunk: gather gradients, regularise, Adam, noise. */
   updateGaussians(from: number, to: number): void;

@@ -44,7 +44,8 @@ function scratch(width: number): void {
   for (const row of rows) row.fill(0);
 }
 
-interface Band {
+/** The rows and the channel of one item of the four passes. */
+export interface Band {
   readonly width: number;
   readonly height: number;
   readonly pixels: number;
@@ -53,7 +54,8 @@ interface Band {
   readonly to: number;
 }
 
-function bandOf({ scalars }: Views, item: number): Band {
+/** Item → rows [from, to) of one channel. */
+export function bandOf({ scalars }: Views, item: number): Band {
   const width = scalars[SCALAR.width];
   const height = scalars[SCALAR.height];
   const from = Math.floor(item / 3) * BAND;

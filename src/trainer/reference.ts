@@ -1,5 +1,6 @@
 /** The stages in plain TypeScript: readable, in double precision inside; what the SIMD kernels are compared with. */
 import { countPairs, fillPairs } from "./binning.ts";
+import { applyExposure, exposureGradients } from "./exposure.ts";
 import type { Kernels } from "./kernels.ts";
 import { blurDerivatives, blurMoments, composeTarget, imageGradients, ssimDerivatives } from "./loss.ts";
 import type { Views } from "./memory.ts";
@@ -19,6 +20,8 @@ export function referenceKernels(views: Views): Kernels {
     ssimDerivatives: (band) => ssimDerivatives(views, band),
     blurDerivatives: (band) => blurDerivatives(views, band),
     imageGradients: (band) => imageGradients(views, band),
+    applyExposure: (band) => applyExposure(views, band),
+    exposureGradients: (band) => exposureGradients(views, band),
     rasterizeTileBackward: (tile) => rasterizeTileBackward(views, tile),
     updateGaussians: (from, to) => updateGaussians(views, from, to),
   };

@@ -46,5 +46,8 @@ export const noise = 42;
 export const seed = 43;
 /** Gaussians on the image of the current camera. */
 export const visible = 44;
+/** [3] gain and [3] bias of the current frame's exposure. */
+export const gain = 52;
+export const bias = 55;
 
-export const SCALAR_COUNT = 48;
+export const SCALAR_COUNT = 64;

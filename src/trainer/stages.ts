@@ -19,6 +19,9 @@ export const STAGE = {
   imageGradients: 6,
   rasterizeBackward: 7,
   update: 8,
+  // Before and after the loss, for frames that have an exposure of their own.
+  applyExposure: 9,
+  exposureGradients: 10,
 } as const;
 
 /** Stages over `views`, indexed by `STAGE`. */
@@ -40,5 +43,7 @@ export function createStages(views: Views, kernels: Kernels): readonly Stage[] {
     bands(kernels.imageGradients),
     tiles(kernels.rasterizeTileBackward),
     chunks(kernels.updateGaussians),
+    bands(kernels.applyExposure),
+    bands(kernels.exposureGradients),
   ];
 }

@@ -6,23 +6,18 @@ import type { ShDegree } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
+import { Exposures } from "./exposures.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
 import { Frames, type FramePlace, type FrameState, type TrainerFrame } from "./frames.ts";
-import { NO_SOURCE, type PictureSource } from "./held-pictures.ts";
-import {
-  createMasking,
-  hasCutout,
-  type Masking,
-  type Picture,
-  type Pixels,
-  type TrainerMask,
-} from "./picture.ts";
+import { HALF_STEPS, NO_SOURCE, type PictureSource } from "./held-pictures.ts";
+import { createMasking, type Masking, type Picture, type Pixels, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, nextFrame, RECIPE, shDegreeAt } from "./schedule.ts";
 import * as SCALAR from "./scalars.ts";
-import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
+import { addGaussians, thinOut, type Box } from "./seed.ts";
+import { spawn } from "./spawn.ts";
 import type { TrainerState } from "./state.ts";
-import { copyOntoLive, deadGaussians } from "./strategy.ts";
+import { copyOntoLive, deadGaussians, mendGaussians } from "./strategy.ts";
 
 export type { FramePlace, TrainerFrame } from "./frames.ts";
 
@@ -38,6 +33,8 @@ export interface TrainerSettings {
   readonly bounds: Box | null;
   /** Bytes that decoded pictures may take; beyond it they are let go and asked for again. Default: no limit. */
   readonly frameBytes?: number | undefined;
+  /** Learn each frame's gain and bias, for cameras that set their own exposure. */
+  readonly exposure: boolean;
 }
 
 export type TrainerPhase = "waiting" | "training" | "finishing" | "done";
@@ -51,20 +48,12 @@ export interface StepReport {
   readonly first: boolean;
 }
 
-/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
-const SEED_SHARE = 0.5;
-const SEED_FRAMES = 20;
-/** First depths, in units of the scene's depth. */
-const NEAR = 0.4;
-const FAR = 2.5;
-/** Behind transparent pixels lies nothing, so what is seen is near the focus. */
-const FAR_CUTOUT = 1.6;
-
 export class Trainer {
   readonly engine: Engine;
   #random: RandomStream;
   readonly #now: () => number;
   readonly #frames: Frames;
+  readonly #exposures = new Exposures();
   #settings: TrainerSettings;
   #masked: Masking = createMasking(null);
   #step = 0;
@@ -162,6 +151,7 @@ export class Trainer {
       leastDegree: this.#leastDegree,
       randomState: this.#random.state(),
       frames: this.#frames.progress(),
+      exposures: this.#exposures.save(),
       finish: this.#finish === null ? null : finishProgress(this.#finish, this.#step, this.#now()),
       done: this.#done,
     };
@@ -179,7 +169,11 @@ export class Trainer {
     this.#random = randomStream(state.randomState);
     this.#finish = state.finish === null ? null : finishingAgain(state.finish, state.step, this.#now());
     this.#done = state.done;
-    this.#frames.restore(state.frames);
+    this.#exposures.restore(state.exposures);
+    const usable = mendGaussians(this.engine.views, this.engine.count, this.#random);
+    if (!usable) this.engine.count = 0;
+    const { frames } = state;
+    this.#frames.restore(usable ? frames : frames.map((frame) => ({ ...frame, seeded: false })));
   }
 
   /** Let rates fall to the end of the budget; whichever of the two comes first ends training. */
@@ -222,7 +216,11 @@ export class Trainer {
     const picture = state.half ?? pictureOf(state);
     if (picture === null) throw new Error(`frame ${state.index} is held without a picture`);
     this.#draw(picture.camera, this.#background(true));
-    const { psnr } = engine.lossGradient(this.#masked(picture));
+    // While its first steps last, what a frame differs in is what the Gaussians do not show yet.
+    const exposed = this.#settings.exposure && state.steps >= HALF_STEPS;
+    const exposure = exposed ? this.#exposures.of(state.index) : null;
+    const { psnr } = engine.lossGradient(this.#masked(picture), exposure);
+    if (exposed) this.#exposures.learn(state.index, engine.exposureGradient());
     engine.backwardAndUpdate();
     this.#step++;
     this.#frames.stepped(state, state.half === null ? psnr : null);
@@ -277,35 +275,23 @@ export class Trainer {
 
   /** Place Gaussians in front of frames that have none of their own yet. */
   #seedWaiting(): void {
-    const waiting = this.#frames.takeUnseeded();
-    if (waiting.length === 0) return;
-    const { maxGaussians, bounds } = this.#settings;
-    const { depth } = this.#frames.extent;
-    const planned = SEED_SHARE * maxGaussians;
-    // Frames that are still to be read find most of their view explained.
-    const each = planned / Math.max(SEED_FRAMES, this.#frames.pictures.held.length);
-    // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-    const isEarly = this.engine.count < planned;
-    const clouds = waiting.map(pictureOf).flatMap((picture) => {
+    const pictures = this.#frames.takeUnseeded().flatMap((state) => {
+      const picture = state.half ?? pictureOf(state);
       if (picture === null) return [];
-      const unseen = this.#unseenPixels(picture);
-      const wanted = Math.round(isEarly ? each : each * unseen.share);
-      const far = (hasCutout(picture.rgba) ? FAR_CUTOUT : FAR) * depth;
-      const view = { ...this.#masked(picture), unseen: unseen.pixels };
-      return [frustumPoints(view, wanted, { near: NEAR * depth, far, box: bounds }, this.#random)];
+      // The masked picture's mask is the next one's too.
+      const masked = this.#masked(picture);
+      return [{ ...masked, mask: masked.mask?.slice() ?? null }];
     });
-    const points = joinClouds(clouds, maxGaussians - this.engine.count);
-    // Few points stand far apart, but are not meant to fill the space between them: the rest is still to come.
-    const density = Math.min(1, Math.cbrt(points.positions.length / 3 / planned));
-    addGaussians(this.engine, points, density);
-  }
-
-  /** What of a frame the Gaussians leave open: all of it while there are none. */
-  #unseenPixels({ camera }: Picture): { pixels: Float32Array | null; share: number } {
-    if (this.engine.count === 0) return { pixels: null, share: 1 };
-    this.#draw(camera, [0, 0, 0]);
-    const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
-    return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
+    if (pictures.length === 0) return;
+    const scene = {
+      cap: this.#settings.maxGaussians,
+      // Frames that are still to be read find most of their view explained.
+      frames: this.#frames.pictures.held.length,
+      depth: this.#frames.extent.depth,
+      bounds: this.#settings.bounds,
+      random: this.#random,
+    };
+    spawn(this.engine, pictures, scene, (camera) => this.#draw(camera, [0, 0, 0]));
   }
 
   #refine(): void {

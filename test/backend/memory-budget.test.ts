@@ -21,7 +21,7 @@ it("gives pictures a quarter of what is available, within bounds, or what it is 
 });
 
 it("has room for Gaussians by the layout of their arrays and the copies made of them", () => {
-  const one = (gaussians: number) => sizeOf({ gaussians, shCount: 16, pixels: 1, pairs: 1 });
+  const one = (gaussians: number) => sizeOf({ gaussians, shCount: 16, pixels: 1, pairs: 1, threads: 1 });
   const arrays = (one(2_000_000) - one(1_000_000)) / 1e6;
   expect(peakGaussianBytes(3)).toBeCloseTo(arrays + 5 * 236, 0);
   const budget = memoryBudget(undefined, 1024 * MIB);

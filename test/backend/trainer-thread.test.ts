@@ -12,6 +12,7 @@ const SETTINGS: TrainingSettings = {
   seed: 7,
   live: true,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
 };
 
 interface Running {

@@ -72,6 +72,7 @@ function filledTrainer() {
     seed: 1,
     live: true,
     bounds: null,
+    exposure: false,
   };
   const trainer = new Trainer(new Engine(allocateMemory(capacity), capacity, 0), settings);
   const gaussians = allocateGaussians(GAUSSIANS, SH_DEGREE);

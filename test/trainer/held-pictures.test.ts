@@ -16,6 +16,7 @@ const SETTINGS: TrainerSettings = {
   seed: 7,
   live: false,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
   frameBytes: 4 * PICTURE_BYTES,
 };
 

@@ -1,6 +1,7 @@
 /** The loss and its gradient in the image against a plain reading of the definitions. */
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
+import type { Exposure } from "../../src/trainer/exposure.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 import { between, plainCamera, soloEngine } from "./scenes.ts";
 
@@ -119,6 +120,56 @@ describe.each([
       const numeric = (lossAt(value + step) - lossAt(value - step)) / (2 * step);
       // A value weighs about 1 / 1300 in the loss.
       expect(Math.abs(engine.views.imageGradient[i] - numeric), `value ${i}`).toBeLessThan(2e-7);
+    }
+  });
+});
+
+describe.each([
+  ["every pixel", false],
+  ["the pixels that count", true],
+])("exposure over %s", (_, masked) => {
+  const exposure = { gain: [1.2, 0.8, 0.95], bias: [-0.06, 0.04, 0.02] };
+
+  function lossOf(images: Images, { gain, bias }: Exposure): number {
+    const exposed = images.render.map((plane, c) => plane.map((value) => gain[c] * value + bias[c]));
+    return measure({ ...images, render: exposed }).loss;
+  }
+
+  it("has the gradient in gain and bias that differences of the definition give", () => {
+    const images = makeCase(masked);
+    const { engine, rgba, mask } = images;
+    const { psnr } = engine.lossGradient({ camera, rgba, mask }, exposure);
+    const exposed = images.render.map((plane, c) =>
+      plane.map((v) => exposure.gain[c] * v + exposure.bias[c]),
+    );
+    expect(psnr).toBeCloseTo(measure({ ...images, render: exposed }).psnr, 4);
+    const gradient = engine.exposureGradient();
+    const step = 1e-6;
+    const numbers = [...exposure.gain, ...exposure.bias];
+    for (let i = 0; i < 6; i++) {
+      const lossAt = (value: number): number => {
+        const moved = numbers.with(i, value);
+        return lossOf(images, { gain: moved.slice(0, 3), bias: moved.slice(3) });
+      };
+      const numeric = (lossAt(numbers[i] + step) - lossAt(numbers[i] - step)) / (2 * step);
+      expect(Math.abs(gradient[i] - numeric), `number ${i}`).toBeLessThan(2e-4 * Math.abs(numeric) + 2e-6);
+    }
+  });
+
+  it("has the gradient in the plain render, and leaves that behind", () => {
+    const images = makeCase(masked);
+    const { engine, render, rgba, mask, counts } = images;
+    engine.lossGradient({ camera, rgba, mask }, exposure);
+    const step = 1e-5;
+    for (let i = 0; i < 3 * PIXELS; i += 29) {
+      const channel = Math.floor(i / PIXELS);
+      const p = i % PIXELS;
+      const lossAt = (value: number): number =>
+        lossOf({ ...images, render: render.map((r, c) => (c === channel ? r.with(p, value) : r)) }, exposure);
+      const value = render[channel][p];
+      const numeric = (lossAt(value + step) - lossAt(value - step)) / (2 * step);
+      expect(Math.abs(engine.views.imageGradient[i] - numeric), `value ${i}`).toBeLessThan(3e-7);
+      if (counts[p]) expect(engine.views.image[PIXELS + i]).toBeCloseTo(value, 6);
     }
   });
 });

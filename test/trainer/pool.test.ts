@@ -46,6 +46,7 @@ async function trainedWith(threads: number) {
   const settings = { maxGaussians: 500, shDegree: 1, background: "random", seed: 3, live: true } as const;
   const trainer = new Trainer(engine, {
     ...settings,
+    exposure: true,
     bounds: { min: [-0.7, -0.7, 0], max: [0.7, 0.7, 0.4] },
   });
   for (const frame of drawnFrames(20)) trainer.addFrame(frame);
@@ -53,7 +54,14 @@ async function trainedWith(threads: number) {
   // The memory moves while helpers hold views of it.
   trainer.setSettings({ maxGaussians: 900, shDegree: 3 });
   for (let i = 0; i < 20; i++) reports.push(trainer.advance());
-  return { reports, gaussians: engine.extract(), camera: engine.cameraGradient(), score: trainer.score(2) };
+  const { exposures } = trainer.checkpoint();
+  return {
+    reports,
+    exposures,
+    gaussians: engine.extract(),
+    camera: engine.cameraGradient(),
+    score: trainer.score(2),
+  };
 }
 
 describe("a trainer", () => {
@@ -61,6 +69,7 @@ describe("a trainer", () => {
     const one = await trainedWith(1);
     // More than one chunk, so that there was something to share.
     expect(one.gaussians.count).toBeGreaterThan(256);
+    expect(one.exposures.length).toBeGreaterThan(0);
     expect(one.camera.some((value) => value !== 0)).toBe(true);
     expect(await trainedWith(2)).toEqual(one);
     expect(await trainedWith(3)).toEqual(one);

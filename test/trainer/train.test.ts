@@ -11,6 +11,7 @@ const SETTINGS: TrainerSettings = {
   seed: 7,
   live: true,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
 };
 
 function newTrainer(changes: Partial<TrainerSettings> = {}, now?: () => number): Trainer {
