@@ -31,6 +31,8 @@ export interface Comparison {
 type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
+  /** Told what each stage (see `STAGE`) took, ms; for measuring. */
+  onStage: ((stage: number, ms: number) => void) | null = null;
   readonly #memory: WebAssembly.Memory;
   readonly #helpers: number;
   readonly #binning = createBinning();
@@ -173,7 +175,9 @@ export class Engine {
     this.#views = viewsOf(this.#memory, this.#capacity);
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
     publishCapacity(this.#views.control, [gaussians, this.#capacity.shCount, pixels, pairs]);
-    this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers);
+    this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers, (stage, ms) =>
+      this.onStage?.(stage, ms),
+    );
   }
 
   #loadPicture({ camera, rgba, mask }: Picture): void {
