@@ -27,6 +27,7 @@ const { values, positionals } = parseArgs({
     threads: { type: "string" },
     steps: { type: "string" },
     "sh-degree": { type: "string" },
+    "finish-seconds": { type: "string" },
     "held-back": { type: "boolean" },
   },
 });
