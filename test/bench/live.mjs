@@ -1,8 +1,9 @@
 /**
  * What training while frames arrive costs: the training frames of a data set go over HTTP to a backend, five a second,
  * with their poses; held-out views are scored from the scenes that can be pulled meanwhile; the capture is stopped so
- * that its final scene is written --seconds after the first frame, --finish-seconds (60) of them for finishing. Then the same data set is trained offline for as long.
- * Both as they come: no setting but the background, which the data set decides.
+ * that its final scene is written --seconds after the first frame, --finish-seconds of them (60) for finishing. Then the
+ * same data set is trained offline for as long. Both as they come: no setting but the background, which follows from the
+ * images, as it does offline.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
