@@ -25,10 +25,12 @@ const { values, positionals } = parseArgs({
     size: { type: "string" },
     gaussians: { type: "string" },
     threads: { type: "string" },
+    kernels: { type: "string" },
     steps: { type: "string" },
     "sh-degree": { type: "string" },
     "finish-seconds": { type: "string" },
     "held-back": { type: "boolean" },
+    "only-growth": { type: "boolean" },
   },
 });
 const [name] = positionals;
@@ -45,7 +47,7 @@ if (name === undefined) {
   const width = Math.max(...plain.map(([key]) => key.length));
   for (const [key, value] of plain) console.log(`${key.padEnd(width)}  ${format(value)}`);
   for (const [key, rows] of Object.entries(figures)) {
-    if (Array.isArray(rows)) console.log(`\n${key}\n${tableOf(rows)}`);
+    if (Array.isArray(rows) && rows.length > 0) console.log(`\n${key}\n${tableOf(rows)}`);
   }
   if (values.json) console.log(JSON.stringify({ bench: name, ...figures }));
 } else {

@@ -1,9 +1,9 @@
 /**
  * How fast the trainer is: steps a second and what each stage takes, by image size, number of Gaussians, colour and
  * threads; and how the cost grows with Gaussians and with pixels. The scene is drawn (`helpers/room.mjs`), nothing is
- * added or moved away while measuring, so every run has the same work. With any of --size 320x240, --gaussians, --sh-degree,
- * --threads (each may be a list) only those are measured; --steps is how many steps a figure is the median of, however long
- * they take.
+ * added or moved away while measuring, so every run has the same work. With any of --size 320x240, --gaussians,
+ * --sh-degree, --threads, --kernels (each may be a list) only those are measured, with --only-growth only the second
+ * part; --steps is how many steps a figure is the median of, however long they take.
  */
 import { availableParallelism, loadavg } from "node:os";
 import { KERNELS, openEngine } from "../helpers/bench-engine.mjs";
@@ -40,12 +40,12 @@ const NAMES = Object.fromEntries(Object.entries(STAGE).map(([name, index]) => [i
 export async function run(say, choices) {
   const chosen = choicesOf(choices);
   const rows = [];
-  for (const kernels of KERNELS) {
+  for (const kernels of choices["only-growth"] ? [] : chosen.kernels) {
     for (const config of chosen.configs) {
-      rows.push(await measure({ ...config, kernels, ...chosen }, say));
+      rows.push(await measure({ ...config, ...chosen, kernels }, say));
     }
   }
-  const growth = chosen.isWhole ? await measureGrowth(chosen, say) : {};
+  const growth = chosen.isWhole || choices["only-growth"] ? await measureGrowth(chosen, say) : {};
   return {
     node: process.versions.node,
     threads: availableParallelism(),
@@ -58,7 +58,7 @@ export async function run(say, choices) {
   };
 }
 
-function choicesOf({ size, gaussians, threads, steps, "sh-degree": degree }) {
+function choicesOf({ size, gaussians, threads, steps, kernels, "sh-degree": degree }) {
   const list = (text, byDefault) => text?.split(",") ?? byDefault;
   const all = [...new Set([availableParallelism(), 1])];
   const configs = [];
@@ -71,10 +71,11 @@ function choicesOf({ size, gaussians, threads, steps, "sh-degree": degree }) {
       }
     }
   }
-  const isWhole = [size, gaussians, threads, degree].every((choice) => choice === undefined);
+  const isWhole = [size, gaussians, threads, kernels, degree].every((choice) => choice === undefined);
   return {
     configs,
     isWhole,
+    kernels: list(kernels, KERNELS),
     steps: Number(steps ?? STEPS),
     patienceMs: steps === undefined ? PATIENCE_MS : Infinity,
   };
@@ -92,7 +93,8 @@ async function measure(wanted, say) {
     const start = untrainedState(roomStart(count, shDegree));
     // Once round before the clock runs: code gets compiled, arrays find their size.
     trainRoom(engine, pictures, { start, shDegree, steps: pictures.length });
-    const { ms, stages, psnr, pairs } = trainRoom(engine, pictures, { start, shDegree, steps, patienceMs });
+    const trained = trainRoom(engine, pictures, { start, shDegree, steps, patienceMs });
+    const { ms, cpuMs, stages, psnr, pairs } = trained;
     const sorted = ms.toSorted((a, b) => a - b);
     const stepMs = median(ms);
     const config = { size, gaussians: count, sh: shDegree, threads, kernels };
@@ -103,6 +105,7 @@ async function measure(wanted, say) {
         steps_per_s: 1000 / stepMs,
         best_steps_per_s: 1000 / sorted[Math.floor(0.05 * sorted.length)],
         step_ms: stepMs,
+        cpu_ms: median(cpuMs),
         pairs,
         psnr_first: psnr[0],
         psnr_last: psnr.at(-1),
@@ -140,6 +143,7 @@ function trainRoom(engine, pictures, { start, shDegree, steps, patienceMs = Infi
     times.set(name, (times.get(name) ?? 0) + ms);
   };
   const ms = [];
+  const cpuMs = [];
   const psnr = [];
   const stages = [];
   const until = performance.now() + patienceMs;
@@ -148,6 +152,7 @@ function trainRoom(engine, pictures, { start, shDegree, steps, patienceMs = Infi
     setRates(engine.views.scalars, step, shDegree);
     times.clear();
     const picture = pictures[(step * 5) % pictures.length];
+    const cpuBefore = process.cpuUsage();
     const startMs = performance.now();
     engine.render(picture.camera, BLACK);
     const renderMs = performance.now() - startMs;
@@ -156,12 +161,14 @@ function trainRoom(engine, pictures, { start, shDegree, steps, patienceMs = Infi
     psnr.push(engine.lossGradient(picture).psnr);
     engine.backwardAndUpdate();
     const stepMs = performance.now() - startMs;
+    const cpu = process.cpuUsage(cpuBefore);
     ms.push(stepMs);
+    cpuMs.push((cpu.user + cpu.system) / 1000);
     stages.push({ ...Object.fromEntries(times), rest: stepMs - sum(times.values()) });
   }
   engine.onStage = null;
   const { slotStart } = engine.views;
-  return { ms, psnr, pairs: slotStart[engine.count], stages: medianOf(stages) };
+  return { ms, cpuMs, psnr, pairs: slotStart[engine.count], stages: medianOf(stages) };
 }
 
 function setRates(values, step, shDegree) {
@@ -177,13 +184,13 @@ function medianOf(rows) {
 
 /** How much faster each kernel is than the plainest one, where there are several. */
 function ratiosOf(rows) {
-  if (KERNELS.length === 1) return {};
+  const over = rows.filter(({ summary }) => summary.kernels !== KERNELS[0]);
   const keyOf = ({ size, gaussians, sh, threads }) => [size, gaussians, sh, threads].join();
   const plain = new Map();
   for (const { summary, stages } of rows) {
     if (summary.kernels === KERNELS[0]) plain.set(keyOf(summary), { summary, stages });
   }
-  const over = rows.filter(({ summary }) => summary.kernels !== KERNELS[0]);
+  if (over.length === 0 || plain.size === 0) return {};
   return {
     times_faster: over.map(({ summary, stages }) => {
       const base = plain.get(keyOf(summary));
@@ -218,24 +225,33 @@ async function measureGrowth({ steps, patienceMs }, say) {
 
 function growthRows(measured, amountOf) {
   const points = measured.map(({ summary }) => ({ ...summary, amount: amountOf(summary) }));
-  return points.map(({ size, gaussians, pairs, step_ms, amount }, i) => {
+  return points.map(({ size, gaussians, pairs, step_ms, cpu_ms, amount }, i) => {
     const before = points[Math.max(0, i - 1)];
-    // 1 = linear, less = better.
-    const to_linear = step_ms / before.step_ms / (amount / before.amount);
-    return { size, gaussians, amount, pairs, step_ms, to_linear };
+    // To the line before: 1 = linear, less = better.
+    const more = amount / before.amount;
+    const to_linear = step_ms / before.step_ms / more;
+    const cpu_to_linear = cpu_ms / before.cpu_ms / more;
+    return { size, gaussians, amount, pairs, step_ms, to_linear, cpu_ms, cpu_to_linear };
   });
 }
 
-/** e in cost ∝ amountᵉ, fitted over all points. */
+/** e in cost ∝ amountᵉ, fitted over all points: of time, and of the processor's time, which a busy machine spoils less. */
 function exponentsOf(growth) {
-  const fitted = Object.entries(growth).map(([name, rows]) => {
+  const fitted = Object.entries(growth).flatMap(([name, rows]) => {
     const x = rows.map(({ amount }) => Math.log(amount));
-    const y = rows.map(({ step_ms }) => Math.log(step_ms));
-    const [meanX, meanY] = [mean(x), mean(y)];
-    const slope = sum(x.map((value, i) => (value - meanX) * (y[i] - meanY)));
-    return [`${name}_exponent`, slope / sum(x.map((value) => (value - meanX) ** 2))];
+    return ["step_ms", "cpu_ms"].map((key) => {
+      const y = rows.map((row) => Math.log(row[key]));
+      return [`${name}_exponent_${key}`, slope(x, y)];
+    });
   });
   return Object.fromEntries(fitted);
+}
+
+/** Of the straight line that fits best. */
+function slope(x, y) {
+  const [meanX, meanY] = [mean(x), mean(y)];
+  const along = sum(x.map((value, i) => (value - meanX) * (y[i] - meanY)));
+  return along / sum(x.map((value) => (value - meanX) ** 2));
 }
 
 function sum(values) {
