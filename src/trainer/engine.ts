@@ -34,6 +34,8 @@ export interface Comparison {
 type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
+  /** Told what each stage (see `STAGE`) took, ms; for measuring. */
+  onStage: ((stage: number, ms: number) => void) | null = null;
   readonly #memory: WebAssembly.Memory;
   readonly #simd: Kernels | null;
   #kernels!: Kernels;
@@ -208,7 +210,12 @@ export class Engine {
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
     publishCapacity(this.#views.control, [gaussians, k, pixels, pairs, threads]);
     this.#kernels = { ...referenceKernels(this.#views), ...this.#simd };
-    this.#pool = createPool(this.#views.control, createStages(this.#views, this.#kernels), threads - 1);
+    this.#pool = createPool(
+      this.#views.control,
+      createStages(this.#views, this.#kernels),
+      threads - 1,
+      (stage, ms) => this.onStage?.(stage, ms),
+    );
   }
 
   #loadPicture({ camera, rgba, mask }: Picture): void {
