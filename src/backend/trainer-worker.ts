@@ -109,17 +109,17 @@ async function loop(trainer: Trainer): Promise<void> {
       await new Promise((resolve) => setImmediate(resolve));
       continue;
     }
-    if (trainer.awaitsPicture) {
-      reporter.waited();
-    } else {
+    if (!trainer.awaitsPicture) {
       reporter.flush();
       if (trainer.phase === "done" && !announced) {
         announced = true;
         await emitFinished(trainer, reporter);
       }
     }
+    const restedAt = performance.now();
     if (inbox.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     wake = null;
+    if (trainer.awaitsPicture) reporter.waited(performance.now() - restedAt);
   }
 }
 
@@ -206,8 +206,8 @@ async function emitFinished(trainer: Trainer, reporter: Reporter): Promise<void>
 
 interface Reporter {
   stepped(index: number, psnr: number | null, first: boolean): void;
-  /** A step waits for a picture. */
-  waited(): void;
+  /** A step had to wait so long for a picture. */
+  waited(ms: number): void;
   flush(): void;
 }
 
@@ -220,7 +220,7 @@ function createReporter(trainer: Trainer): Reporter {
   let stepsPerSecond = 0;
   let holdoutTurn = 0;
   let isScoring = false;
-  let pictureWaits = 0;
+  let pictureWaitMs = 0;
   const framePsnr = new Map<number, number>();
   const firsts: number[] = [];
 
@@ -242,7 +242,7 @@ function createReporter(trainer: Trainer): Reporter {
       framePsnr: [...framePsnr],
       memoryBytes: trainer.engine.memoryBytes + trainer.pictureBytes,
       pictureBytes: trainer.pictureBytes,
-      pictureWaits,
+      pictureWaitMs,
     });
     framePsnr.clear();
   }
@@ -265,8 +265,8 @@ function createReporter(trainer: Trainer): Reporter {
 
   return {
     flush,
-    waited() {
-      pictureWaits++;
+    waited(ms) {
+      pictureWaitMs += ms;
     },
     stepped(index, psnr, first) {
       if (psnr !== null) framePsnr.set(index, psnr);

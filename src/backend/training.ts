@@ -51,8 +51,8 @@ export type TrainingEvent =
       readonly memoryBytes: number;
       /** Of the pictures held. */
       readonly pictureBytes: number;
-      /** How often a step waited for a picture, since the start. */
-      readonly pictureWaits: number;
+      /** How long steps have waited for pictures since the start. */
+      readonly pictureWaitMs: number;
     }
   /** The first step that looked at these frames has ended. */
   | { readonly type: "trained"; readonly indices: readonly number[] }

@@ -188,6 +188,7 @@ export class Trainer {
 
   /** One step. Null when there is nothing to do now: no frame, all at rest, a picture not here yet, or finished. */
   advance(): StepReport | null {
+    this.#awaitsPicture = false;
     const finished = this.#finish === null ? 0 : finishedShare(this.#finish, this.#step, this.#now());
     if (finished >= 1 || (this.#finish !== null && this.#frames.trainedCount === 0)) this.#done = true;
     const { phase } = this;

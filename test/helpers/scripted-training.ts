@@ -186,7 +186,7 @@ class InMemoryTraining implements ScriptedTraining {
       framePsnr: fresh.map((index) => [index, 20]),
       memoryBytes: 0,
       pictureBytes: 0,
-      pictureWaits: 0,
+      pictureWaitMs: 0,
     });
   }
 

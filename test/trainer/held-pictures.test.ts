@@ -184,6 +184,17 @@ describe("training with room for four pictures of twelve", () => {
     expect(trainer.awaitsPicture).toBe(false);
   });
 
+  it("ends when told to, also while it waits for a picture", () => {
+    const { trainer } = archived(frames, {}, false);
+    for (const frame of frames) trainer.addFrame(withoutPicture(frame));
+    trainer.finish({ steps: 200 });
+    expect(trainer.advance()).toBeNull();
+    expect(trainer.awaitsPicture).toBe(true);
+    trainer.finish({ steps: 0 });
+    expect(trainer.advance()).toBeNull();
+    expect([trainer.phase, trainer.awaitsPicture]).toEqual(["done", false]);
+  });
+
   it("goes on without a frame that cannot be read any more, and ends when none can", () => {
     const { trainer, archive } = archived(frames);
     for (const frame of frames) trainer.addFrame(withoutPicture(frame));
