@@ -1,9 +1,8 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
 import { centerOf, type Camera } from "./camera.ts";
-import { SSIM_WEIGHT } from "./loss.ts";
+import { lossItems, SSIM_WEIGHT } from "./loss.ts";
 import {
-  BAND,
   CAMERA_GRADIENT,
   CHUNK,
   growMemory,
@@ -141,16 +140,13 @@ export class Engine {
   /** Compare the render of `picture.camera`, made just before, with the picture. */
   compare(picture: Picture): Comparison {
     this.#loadPicture(picture);
-    this.#pool.run(STAGE.composeTarget);
-    this.#pool.run(STAGE.blurMoments);
     this.#pool.run(STAGE.ssimDerivatives);
-    return this.#comparison(picture);
+    return this.#comparison();
   }
 
   /** Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from. */
   lossGradient(picture: Picture): Comparison {
     const comparison = this.compare(picture);
-    this.#pool.run(STAGE.blurDerivatives);
     this.#pool.run(STAGE.imageGradients);
     return comparison;
   }
@@ -204,14 +200,14 @@ export class Engine {
     scalars[SCALAR.ssimWeight] = SSIM_WEIGHT / values;
   }
 
-  #comparison({ camera }: Picture): Comparison {
-    const { bandSums } = this.#views;
+  #comparison(): Comparison {
+    const { lossSums } = this.#views;
     let squared = 0;
     let ssim = 0;
-    const items = 3 * Math.ceil(camera.height / BAND);
+    const items = lossItems(this.#views);
     for (let item = 0; item < items; item++) {
-      squared += bandSums[item * 2];
-      ssim += bandSums[item * 2 + 1];
+      squared += lossSums[item * 2];
+      ssim += lossSums[item * 2 + 1];
     }
     const values = 3 * Math.max(1, this.#counted);
     return { psnr: -10 * Math.log10(Math.max(squared / values, 1e-10)), ssim: ssim / values };
