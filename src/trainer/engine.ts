@@ -1,10 +1,9 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
 import { centerOf, type Camera } from "./camera.ts";
-import type { Exposure } from "./exposure.ts";
-import { SSIM_WEIGHT } from "./loss.ts";
+import { NO_EXPOSURE, type Exposure } from "./exposure.ts";
+import { lossItems, SSIM_WEIGHT } from "./loss.ts";
 import {
-  BAND,
   CAMERA_GRADIENT,
   CHUNK,
   growMemory,
@@ -54,6 +53,7 @@ export class Engine {
     this.#simd = kernels;
     this.#capacity = capacity;
     this.#layOut();
+    this.#views.scalars.set(NO_EXPOSURE.gain, SCALAR.gain);
   }
 
   get views(): Views {
@@ -141,40 +141,30 @@ export class Engine {
     this.#pool.run(STAGE.rasterize);
   }
 
-  /** Compare the render of `picture.camera`, made just before, with the picture. */
-  compare(picture: Picture): Comparison {
+  /** Compare the render of `picture.camera`, made just before, with the picture; as `exposure` makes it. */
+  compare(picture: Picture, exposure: Exposure = NO_EXPOSURE): Comparison {
     this.#loadPicture(picture);
-    this.#pool.run(STAGE.composeTarget);
-    this.#pool.run(STAGE.blurMoments);
+    this.#views.scalars.set(exposure.gain, SCALAR.gain);
+    this.#views.scalars.set(exposure.bias, SCALAR.bias);
     this.#pool.run(STAGE.ssimDerivatives);
-    return this.#comparison(picture);
+    return this.#comparison();
   }
 
-  /**
-   * Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from; the render is compared
-   * as `exposure` makes it.
-   */
-  lossGradient(picture: Picture, exposure: Exposure | null = null): Comparison {
-    if (exposure !== null) {
-      this.#views.scalars.set(exposure.gain, SCALAR.gain);
-      this.#views.scalars.set(exposure.bias, SCALAR.bias);
-      this.#pool.run(STAGE.applyExposure);
-    }
-    const comparison = this.compare(picture);
-    this.#pool.run(STAGE.blurDerivatives);
+  /** Gradient of the loss in the (plain) image into `views.imageGradient`, and the comparison it came from. */
+  lossGradient(picture: Picture, exposure: Exposure = NO_EXPOSURE): Comparison {
+    const comparison = this.compare(picture, exposure);
     this.#pool.run(STAGE.imageGradients);
-    if (exposure !== null) this.#pool.run(STAGE.exposureGradients);
     return comparison;
   }
 
   /** [6] gradient of the loss in gain [3] and bias [3] of the exposure that `lossGradient` was just given. */
   exposureGradient(): Float64Array {
-    const { bandSums, scalars } = this.#views;
+    const { lossSums } = this.#views;
     const total = new Float64Array(6);
-    const items = 3 * Math.ceil(scalars[SCALAR.height] / BAND);
+    const items = lossItems(this.#views);
     for (let item = 0; item < items; item++) {
-      total[item % 3] += bandSums[item * 2];
-      total[3 + (item % 3)] += bandSums[item * 2 + 1];
+      total[item % 3] += lossSums[item * 2];
+      total[3 + (item % 3)] += lossSums[item * 2 + 1];
     }
     return total;
   }
@@ -233,14 +223,14 @@ export class Engine {
     scalars[SCALAR.ssimWeight] = SSIM_WEIGHT / values;
   }
 
-  #comparison({ camera }: Picture): Comparison {
-    const { bandSums } = this.#views;
+  #comparison(): Comparison {
+    const { lossSums } = this.#views;
     let squared = 0;
     let ssim = 0;
-    const items = 3 * Math.ceil(camera.height / BAND);
+    const items = lossItems(this.#views);
     for (let item = 0; item < items; item++) {
-      squared += bandSums[item * 2];
-      ssim += bandSums[item * 2 + 1];
+      squared += lossSums[item * 2];
+      ssim += lossSums[item * 2 + 1];
     }
     const values = 3 * Math.max(1, this.#counted);
     return { psnr: -10 * Math.log10(Math.max(squared / values, 1e-10)), ssim: ssim / values };

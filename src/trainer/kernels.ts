@@ -12,13 +12,9 @@ export interface Kernels {
   countPairs(): number;
   fillPairs(): void;
   rasterizeTile(tile: number): void;
-  composeTarget(band: number): void;
-  blurMoments(band: number): void;
-  ssimDerivatives(band: number): void;
-  blurDerivatives(band: number): void;
-  imageGradients(band: number): void;
-  applyExposure(band: number): void;
-  exposureGradients(band: number): void;
+  /** The two passes of the loss over a block of one channel. */
+  ssimDerivatives(item: number): void;
+  imageGradients(item: number): void;
   rasterizeTileBackward(tile: number): void;
   /** Gaussians [from, to), one chunk: gather gradients, regularise, Adam, noise. */
   updateGaussians(from: number, to: number): void;

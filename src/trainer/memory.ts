@@ -9,6 +9,8 @@ import {
   CONTROL_WORDS,
   FREE_FROM,
   GRADIENT_STRIDE,
+  LOSS_HEIGHT,
+  LOSS_WIDTH,
   SCALARS_AT,
   SCRATCH_BYTES,
   SPLAT_STRIDE,
@@ -22,8 +24,6 @@ export { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
 export const CHUNK = 256;
 /** Numbers per chunk of the camera's gradient: rotation [9], translation [3], fx, fy, cx, cy. */
 export const CAMERA_GRADIENT = 16;
-/** Image rows per unit of work of the loss stages. */
-export const BAND = 16;
 
 /** How much a memory can hold. `shCount` is fixed for its life. */
 export interface Capacity {
@@ -101,12 +101,10 @@ function regions(capacity: Capacity) {
     target: [Float32Array, pixels * 3],
     /** [3,H,W] gradient of the loss in the image. */
     imageGradient: [Float32Array, pixels * 3],
-    /** [3,5,H,W] row-blurred moments of image and target. */
-    blurred: [Float32Array, pixels * 15],
     /** [3,3,H,W] derivatives of SSIM. */
     ssimGradients: [Float32Array, pixels * 9],
-    /** [3 bands,2] squared error and SSIM summed over a band of rows of one channel. */
-    bandSums: [Float64Array, 6 * (Math.ceil(pixels / BAND) + 1)],
+    /** [blocks,3,2] squared error and SSIM summed over a block of one channel; the thinnest image has most blocks. */
+    lossSums: [Float64Array, 6 * (Math.ceil(pixels / Math.min(LOSS_WIDTH, LOSS_HEIGHT)) + 1)],
     /** [P] splat of each pair, tile by tile, near to far. */
     pairSplat: [Int32Array, pairs],
     /** [P] the pair's own slot in `pairGradients`. */

@@ -219,7 +219,7 @@ export class Trainer {
     this.#draw(picture.camera, this.#background(true));
     // While its first steps last, what a frame differs in is what the Gaussians do not show yet.
     const exposed = this.#settings.exposure && state.steps >= HALF_STEPS;
-    const exposure = exposed ? this.#exposures.of(state.index) : null;
+    const exposure = exposed ? this.#exposures.of(state.index) : undefined;
     const { psnr } = engine.lossGradient(this.#masked(picture), exposure);
     if (exposed) this.#exposures.learn(state.index, engine.exposureGradient());
     engine.backwardAndUpdate();

@@ -10,6 +10,10 @@ export const SPLAT_STRIDE = 12;
 /** Numbers per splat gradient: mean x, y · conic a, b, c · opacity · colour r, g, b. */
 export const GRADIENT_STRIDE = 9;
 
+/** Pixels of a block, the unit of work of the loss: a multiple of 16 across, of 4 down. */
+export const LOSS_WIDTH = 64;
+export const LOSS_HEIGHT = 64;
+
 /** Words of the pool's control block, at the start of the memory. */
 export const CONTROL_WORDS = 16;
 /** Byte offset of the scalars. */

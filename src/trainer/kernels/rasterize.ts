@@ -13,7 +13,7 @@
 import * as ADDRESS from "./addresses.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./layout.ts";
 import { at, scalar, scalarInt, scratch } from "./memory.ts";
-import { add, div, exp2, log2, madd, mul, nmadd, splat, sub, sum4, sums4 } from "./simd.ts";
+import { add, div, exp2, log2, madd, mul, nmadd, splat, storeLanes, sub, sum4, sums4 } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 const ALPHA_MAX: f32 = 0.999;
@@ -198,19 +198,6 @@ function storeTile(state: usize, x0: i32, y0: i32, columns: i32, rows: i32): voi
       storeLanes(out + 3 * plane, madd(left, backBlue, v128.load(p, 48)), lanes);
     }
   }
-}
-
-/** Store the first `lanes` of four numbers: an image's width need not be a multiple of four. */
-// @ts-ignore: decorator
-@inline
-function storeLanes(out: usize, v: v128, lanes: i32): void {
-  if (lanes >= 4) {
-    v128.store(out, v);
-    return;
-  }
-  store<f32>(out, f32x4.extract_lane(v, 0));
-  if (lanes > 1) store<f32>(out, f32x4.extract_lane(v, 1), 4);
-  if (lanes > 2) store<f32>(out, f32x4.extract_lane(v, 2), 8);
 }
 
 /** Load `lanes` numbers, zeros after them. */

@@ -39,6 +39,18 @@ export function nmadd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
   return f32x4.sub(c, f32x4.mul(a, b));
 }
+/** Store the first `lanes` of four numbers: an image's width need not be a multiple of four. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(out: usize, v: v128, lanes: i32): void {
+  if (lanes == 4) {
+    v128.store(out, v);
+    return;
+  }
+  store<f32>(out, f32x4.extract_lane(v, 0));
+  if (lanes > 1) store<f32>(out, f32x4.extract_lane(v, 1), 4);
+  if (lanes > 2) store<f32>(out, f32x4.extract_lane(v, 2), 8);
+}
 /** The sum of the four lanes. */
 // @ts-ignore: decorator
 @inline
