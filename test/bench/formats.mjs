@@ -22,7 +22,7 @@ export async function run(say) {
     const formats = await compiled.load("src/splat/formats.ts");
     const scenes = new Map();
     const files = readdirSync(FOLDER, { recursive: true }).filter((file) => /\.(ply|spz|splat)$/.test(file));
-    for (const file of files.sort()) {
+    for (const file of files.toSorted((a, b) => (a < b ? -1 : 1))) {
       const scene = await readBoth(formats, file, figures, say);
       if (scene === null) continue;
       scenes.set(basename(file), scene);
@@ -65,12 +65,12 @@ async function readBoth({ decodeScene }, file, figures, say) {
   return ours.gaussians;
 }
 
-async function readTheirs(bytes, name) {
+async function readTheirs(bytes, filename) {
   const fileSystem = new MemoryReadFileSystem();
-  fileSystem.set(name, bytes);
+  fileSystem.set(filename, bytes);
   const [table] = await readFile({
-    filename: name,
-    inputFormat: getInputFormat(name),
+    filename,
+    inputFormat: getInputFormat(filename),
     options: { iterations: 1 },
     params: [],
     fileSystem,
