@@ -105,7 +105,8 @@ function byImportance({ count, logScales, opacities }: Gaussians): Uint32Array {
 
 /** Indices by rising key, by a radix sort: linear, so a large scene does not hold up whoever serves it. */
 function sorted(keys: Uint32Array): Uint32Array {
-  let order = Uint32Array.from(keys.keys());
+  let order = new Uint32Array(keys.length);
+  for (let i = 0; i < order.length; i++) order[i] = i;
   let next = new Uint32Array(keys.length);
   for (const shift of [0, 16]) {
     const starts = new Uint32Array(0x10001);

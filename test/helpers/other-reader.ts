@@ -8,7 +8,7 @@ import {
   writeFile,
   type DataTable,
 } from "@playcanvas/splat-transform";
-import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../../src/splat/gaussians.ts";
+import { allocateGaussians, shCount, type Gaussians } from "../../src/splat/gaussians.ts";
 import { encodePly } from "../../src/splat/ply.ts";
 
 /** The scene that the other reader finds in a file. */
@@ -45,7 +45,7 @@ async function tableOf(name: string, bytes: Uint8Array): Promise<DataTable> {
 
 function toGaussians(table: DataTable): Gaussians {
   const degree = ([3, 2, 1] as const).find((d) => table.hasColumn(`f_rest_${3 * (shCount(d) - 1) - 1}`)) ?? 0;
-  const scene = allocateGaussians(table.numRows, degree as ShDegree);
+  const scene = allocateGaussians(table.numRows, degree);
   const k = shCount(scene.shDegree);
   const copy = (name: string, target: Float32Array, offset: number, stride: number): void => {
     const values = table.getColumnByName(name)?.data ?? [];

@@ -27,15 +27,20 @@ function header(version: number, count: number, [degree, bits, flags]: readonly 
 /** One Gaussian at (1, −2, 0.5) with 8 bits behind the point, in SPZ's axes. */
 const POSITION = [0x00, 0x01, 0x00, 0x00, 0xfe, 0xff, 0x80, 0x00, 0x00];
 
+const OPAQUE = [255];
+const COLOR = [255, 0, 127];
+const SCALES = [160, 144, 0];
+const ROTATION = [255, 127, 128];
+
 describe("decodeSpz, byte by byte", () => {
   test("version 2, plain: 24-bit positions, y and z turned round, three bytes of rotation", async () => {
     const bytes = Buffer.from([
       ...header(2, 1, [0, 8, 0]),
       ...POSITION,
-      255, // opacity
-      ...[255, 0, 127], // colour
-      ...[160, 144, 0], // scales
-      ...[255, 127, 128], // rotation
+      ...OPAQUE,
+      ...COLOR,
+      ...SCALES,
+      ...ROTATION,
     ]);
     const { gaussians, notes } = await decodeSpz(bytes);
     expect(notes).toEqual([]);
