@@ -46,5 +46,9 @@ export const noise = 42;
 export const seed = 43;
 /** Gaussians on the image of the current camera. */
 export const visible = 44;
+/** 1 = Adam updates only Gaussians that this step's image shows. */
+export const sparseAdam = 45;
+/** 1 = a splat's opacity falls as the blur widens it (Mip-Splatting's 2D filter). */
+export const antialiased = 46;
 
 export const SCALAR_COUNT = 48;
