@@ -6,6 +6,7 @@ import * as ADDRESS from "./kernels/addresses.ts";
 import {
   ADDRESSES_AT,
   ADDRESSES_MAX,
+  CHUNK,
   CONTROL_WORDS,
   FREE_FROM,
   GRADIENT_STRIDE,
@@ -16,10 +17,8 @@ import {
 } from "./kernels/layout.ts";
 import { SCALAR_COUNT } from "./scalars.ts";
 
-export { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
+export { CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
 
-/** Gaussians per unit of work of the per-Gaussian stages. */
-export const CHUNK = 256;
 /** Numbers per chunk of the camera's gradient: rotation [9], translation [3], fx, fy, cx, cy. */
 export const CAMERA_GRADIENT = 16;
 /** Image rows per unit of work of the loss stages. */

@@ -1,6 +1,16 @@
 /** What the kernels' module exports: see `Kernels` in ../kernels.ts. */
 import { countPairs, fillPairs } from "./binning.ts";
 import { setThread } from "./memory.ts";
+import { project } from "./projection.ts";
 import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
+import { updateGaussians } from "./update.ts";
 
-export { countPairs, fillPairs, rasterizeTile, rasterizeTileBackward, setThread };
+export {
+  countPairs,
+  fillPairs,
+  project,
+  rasterizeTile,
+  rasterizeTileBackward,
+  setThread,
+  updateGaussians,
+};

@@ -10,6 +10,9 @@ export const SPLAT_STRIDE = 12;
 /** Numbers per splat gradient: mean x, y · conic a, b, c · opacity · colour r, g, b. */
 export const GRADIENT_STRIDE = 9;
 
+/** Gaussians per unit of work of the per-Gaussian stages. */
+export const CHUNK = 256;
+
 /** Words of the pool's control block, at the start of the memory. */
 export const CONTROL_WORDS = 16;
 /** Byte offset of the scalars. */
