@@ -83,8 +83,8 @@ export function shapeOf(views: Views, i: number): number {
   const { quats, logScales } = views;
   const q = i * 4;
   const norm = Math.sqrt(quats[q] ** 2 + quats[q + 1] ** 2 + quats[q + 2] ** 2 + quats[q + 3] ** 2);
-  const inverse = norm > 0 ? 1 / norm : 0;
-  const w = norm > 0 ? quats[q] * inverse : 1;
+  const inverse = norm === 0 ? 0 : 1 / norm;
+  const w = norm === 0 ? 1 : quats[q] * inverse;
   const x = quats[q + 1] * inverse;
   const y = quats[q + 2] * inverse;
   const z = quats[q + 3] * inverse;
