@@ -6,6 +6,7 @@ import * as ADDRESS from "./kernels/addresses.ts";
 import {
   ADDRESSES_AT,
   ADDRESSES_MAX,
+  CHUNK,
   CONTROL_WORDS,
   FREE_FROM,
   GRADIENT_STRIDE,
@@ -18,10 +19,8 @@ import {
 } from "./kernels/layout.ts";
 import { SCALAR_COUNT } from "./scalars.ts";
 
-export { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
+export { CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./kernels/layout.ts";
 
-/** Gaussians per unit of work of the per-Gaussian stages. */
-export const CHUNK = 256;
 /** Numbers per chunk of the camera's gradient: rotation [9], translation [3], fx, fy, cx, cy. */
 export const CAMERA_GRADIENT = 16;
 
@@ -39,7 +38,9 @@ export interface Capacity {
 
 /** Name → array type and length. Pairs come last: they grow most often, and growing moves only what follows. */
 function regions(capacity: Capacity) {
-  const { gaussians: n, shCount: k, pixels, pairs, threads } = capacity;
+  const { shCount: k, pixels, pairs, threads } = capacity;
+  // The kernels take four Gaussians at a time, the last ones too.
+  const n = 4 * Math.ceil(capacity.gaussians / 4);
   // A one-pixel-high image has the most tiles per pixel.
   const tiles = Math.ceil(pixels / TILE) + 1;
   return {
@@ -51,17 +52,12 @@ function regions(capacity: Capacity) {
     constants: [Uint8Array, FREE_FROM - ADDRESSES_AT - 4 * ADDRESSES_MAX],
     /** Working room of each thread. */
     scratch: [Uint8Array, threads * SCRATCH_BYTES],
-    // Parameters, the gradient of the loss in each, and Adam's two moments; see `Gaussians` for the meaning.
+    // Parameters and Adam's two moments of each; see `Gaussians` for the meaning.
     means: [Float32Array, n * 3],
     logScales: [Float32Array, n * 3],
     quats: [Float32Array, n * 4],
     opacities: [Float32Array, n],
     sh: [Float32Array, n * 3 * k],
-    meansGradient: [Float32Array, n * 3],
-    logScalesGradient: [Float32Array, n * 3],
-    quatsGradient: [Float32Array, n * 4],
-    opacitiesGradient: [Float32Array, n],
-    shGradient: [Float32Array, n * 3 * k],
     meansMoment1: [Float32Array, n * 3],
     logScalesMoment1: [Float32Array, n * 3],
     quatsMoment1: [Float32Array, n * 4],
@@ -81,8 +77,6 @@ function regions(capacity: Capacity) {
     orderSpare: [Uint32Array, n],
     /** [N,4] first and last tile column, first and last tile row of each splat. */
     boxes: [Int32Array, n * 4],
-    /** [N,9] gradient of the loss in each splat. */
-    splatGradients: [Float32Array, n * GRADIENT_STRIDE],
     /** [chunks,16] each chunk's share of the camera's gradient. */
     cameraGradients: [Float64Array, (Math.ceil(n / CHUNK) + 1) * CAMERA_GRADIENT],
     /** [N+1] where each splat's slots of `pairGradients` begin. */

@@ -46,8 +46,12 @@ export const noise = 42;
 export const seed = 43;
 /** Gaussians on the image of the current camera. */
 export const visible = 44;
+/** 1 = Adam updates only Gaussians that this step's image shows. */
+export const sparseAdam = 45;
+/** 1 = a splat's opacity falls as the blur widens it (Mip-Splatting's 2D filter). */
+export const antialiased = 46;
 /** [3] gain and [3] bias of the current frame's exposure. */
-export const gain = 52;
-export const bias = 55;
+export const gain = 47;
+export const bias = 50;
 
-export const SCALAR_COUNT = 64;
+export const SCALAR_COUNT = 56;

@@ -13,13 +13,15 @@ export const GRADIENT_STRIDE = 9;
 /** Pixels of a block, the unit of work of the loss: a multiple of 16 across, of 4 down. */
 export const LOSS_WIDTH = 64;
 export const LOSS_HEIGHT = 64;
+/** Gaussians per unit of work of the per-Gaussian stages. */
+export const CHUNK = 256;
 
 /** Words of the pool's control block, at the start of the memory. */
 export const CONTROL_WORDS = 16;
 /** Byte offset of the scalars. */
 export const SCALARS_AT = 64;
 /** Byte offset of the table of addresses. */
-export const ADDRESSES_AT = 448;
+export const ADDRESSES_AT = 512;
 export const ADDRESSES_MAX = 64;
 /** The compiler puts the kernels' own constants from here … */
 export const CONSTANTS_AT = 1024;

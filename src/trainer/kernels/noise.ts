@@ -1,0 +1,98 @@
+/** The MCMC strategy's noise, as `addNoise` of the reference: the same random numbers, four Gaussians at a time. */
+import * as ADDRESS from "./addresses.ts";
+import { FOUR_END, get, laneMask, loadScales, loadShapes, put, SHAPE } from "./four.ts";
+import { at, scalar, scalar64 } from "./memory.ts";
+import { add, and, columnsToRowsOf3, div, exp, log, log1p, madd, mul, root, splat, sub } from "./simd.ts";
+import * as SCALAR from "../scalars.ts";
+
+const DEAD_OPACITY: f32 = 0.005;
+/** Weaker noise is none. */
+const STRENGTH_MIN: f32 = 1e-3;
+/** 2^−32. */
+const UNIT: f32 = 2.3283064365386963e-10;
+const TWO_PI: f32 = 6.283185307179586;
+
+// In the scratch: how far each moves [3], and which do [3].
+const MOVED: usize = FOUR_END;
+const MASK: usize = FOUR_END + 48;
+/** [3] sin, cos of an angle. */
+const SINE: usize = FOUR_END + 96;
+const COSINE: usize = FOUR_END + 112;
+
+/** Move those of Gaussians i…i+3 whose bit is set in `lanes`. */
+export function addNoise(s: usize, i: usize, lanes: i32): void {
+  const noise = scalar(SCALAR.noise);
+  if (noise == 0) return;
+  const one = splat(1);
+  const opacity = div(one, add(one, exp(f32x4.neg(v128.load(at(ADDRESS.opacities) + (i << 2))))));
+  const strength = div(splat(noise), add(one, exp(mul(splat(100), sub(opacity, splat(DEAD_OPACITY))))));
+  const moves = and(laneMask(lanes), f32x4.ge(strength, splat(STRENGTH_MIN)));
+  if (!v128.any_true(moves)) return;
+  loadScales(s, i);
+  loadShapes(s, i);
+  const seed = i32(i64(scalar64(SCALAR.seed)));
+  const radius = radiusOf(hash(seed + 1, i));
+  turn(s, hash(seed + 2, i));
+  const n0 = mul(radius, get(s, COSINE));
+  const n1 = mul(radius, get(s, SINE));
+  const lastRadius = radiusOf(hash(seed + 3, i));
+  turn(s, hash(seed + 4, i));
+  const n2 = mul(lastRadius, get(s, COSINE));
+  // Σ ξ = (R S)(R S)ᵀ ξ.
+  const own0 = madd(get(s, SHAPE), n0, madd(get(s, SHAPE + 48), n1, mul(get(s, SHAPE + 96), n2)));
+  const own1 = madd(get(s, SHAPE + 16), n0, madd(get(s, SHAPE + 64), n1, mul(get(s, SHAPE + 112), n2)));
+  const own2 = madd(get(s, SHAPE + 32), n0, madd(get(s, SHAPE + 80), n1, mul(get(s, SHAPE + 128), n2)));
+  for (let row: usize = 0; row < 3; row++) {
+    const shape = s + SHAPE + row * 48;
+    const moved = madd(get(shape, 0), own0, madd(get(shape, 16), own1, mul(get(shape, 32), own2)));
+    put(s, MOVED + (row << 4), mul(strength, moved));
+    put(s, MASK + (row << 4), moves);
+  }
+  columnsToRowsOf3(s + MOVED, s + MOVED);
+  columnsToRowsOf3(s + MASK, s + MASK);
+  const means = at(ADDRESS.means) + i * 12;
+  for (let k: usize = 0; k < 48; k += 16) {
+    const before = v128.load(means + k);
+    v128.store(means + k, v128.bitselect(add(before, get(s, MOVED + k)), before, get(s, MASK + k)));
+  }
+}
+
+/** `hash3` of (a, step, each of i…i+3). */
+function hash(a: i32, i: usize): v128 {
+  const step = i32(i64(scalar64(SCALAR.adamStep)));
+  const common = (a * 0x9e3779b1) ^ (step * 0x85ebca77);
+  const index = i32x4.add(i32x4.splat(i32(i)), i32x4(0, 1, 2, 3));
+  let h = v128.xor(i32x4.splat(common), i32x4.mul(index, i32x4.splat(0xc2b2ae3d)));
+  h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 16)), i32x4.splat(0x85ebca6b));
+  h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 13)), i32x4.splat(0xc2b2ae35));
+  return v128.xor(h, i32x4.shr_u(h, 16));
+}
+
+/** √(−2 ln u) of u = (h + ½) / 2³², from 1 − u where that is the smaller. */
+// @ts-ignore: decorator
+@inline
+function radiusOf(h: v128): v128 {
+  const u = mul(add(f32x4.convert_i32x4_u(h), splat(0.5)), splat(UNIT));
+  const rest = mul(add(f32x4.convert_i32x4_u(v128.not(h)), splat(0.5)), splat(UNIT));
+  const logarithm = v128.bitselect(log1p(f32x4.neg(rest)), log(u), f32x4.lt(rest, splat(0.25)));
+  return root(mul(splat(-2), logarithm));
+}
+
+/** Sine and cosine of 2π (h + ½) / 2³²: whole quarters are integers, the rest goes through Cephes' polynomials. */
+function turn(s: usize, h: v128): void {
+  const quarter = i32x4.shr_u(i32x4.add(h, i32x4.splat(1 << 29)), 30);
+  const rest = i32x4.sub(h, i32x4.shl(quarter, 30));
+  const x = mul(add(f32x4.convert_i32x4_s(rest), splat(0.5)), splat(TWO_PI * UNIT));
+  const xx = mul(x, x);
+  let sine = madd(xx, splat(-1.9515295891e-4), splat(8.3321608736e-3));
+  sine = madd(sine, xx, splat(-1.6666654611e-1));
+  sine = madd(mul(sine, xx), x, x);
+  let cosine = madd(xx, splat(2.443315711809948e-5), splat(-1.388731625493765e-3));
+  cosine = madd(cosine, xx, splat(4.166664568298827e-2));
+  cosine = madd(mul(cosine, xx), xx, madd(splat(-0.5), xx, splat(1)));
+  const swaps = i32x4.ne(and(quarter, i32x4.splat(1)), i32x4.splat(0));
+  const sineSign = i32x4.shl(and(quarter, i32x4.splat(2)), 30);
+  const cosineSign = i32x4.shl(and(i32x4.add(quarter, i32x4.splat(1)), i32x4.splat(2)), 30);
+  put(s, SINE, v128.xor(v128.bitselect(cosine, sine, swaps), sineSign));
+  put(s, COSINE, v128.xor(v128.bitselect(sine, cosine, swaps), cosineSign));
+}
