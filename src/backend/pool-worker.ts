@@ -19,7 +19,7 @@ serveStages(
     const views = viewsOf(memory, { gaussians, shCount, pixels, pairs, threads });
     return createStages(views, {
       ...referenceKernels(views),
-      ...instantiateKernels(kernels, memory, thread),
+      ...(kernels === null ? {} : instantiateKernels(kernels, memory, thread)),
     });
   },
 );

@@ -15,7 +15,8 @@ import type {
 /** What a helper thread is started with. */
 export interface PoolWorkerData {
   readonly memory: WebAssembly.Memory;
-  readonly kernels: WebAssembly.Module;
+  /** Null = the reference in plain TypeScript, for comparing. */
+  readonly kernels: WebAssembly.Module | null;
   readonly live: boolean;
 }
 

@@ -33,6 +33,8 @@ export interface Comparison {
 type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
+  /** Told what each stage (see `STAGE`) took, ms; for measuring. */
+  onStage: ((stage: number, ms: number) => void) | null = null;
   readonly #memory: WebAssembly.Memory;
   readonly #simd: Kernels | null;
   #kernels!: Kernels;
@@ -186,7 +188,10 @@ export class Engine {
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
     publishCapacity(this.#views.control, [gaussians, k, pixels, pairs, threads]);
     this.#kernels = { ...referenceKernels(this.#views), ...this.#simd };
-    this.#pool = createPool(this.#views.control, createStages(this.#views, this.#kernels), threads - 1);
+    const stages = createStages(this.#views, this.#kernels);
+    this.#pool = createPool(this.#views.control, stages, threads - 1, (stage, ms) =>
+      this.onStage?.(stage, ms),
+    );
   }
 
   #loadPicture({ camera, rgba, mask }: Picture): void {

@@ -40,11 +40,20 @@ export function publishCapacity(control: Int32Array, words: CapacityWords): void
   Atomics.add(control, LAYOUT, 1);
 }
 
-/** The owner's side. `stages` are the owner's own; `helpers` other threads are running `serveStages`. */
-export function createPool(control: Int32Array, stages: readonly Stage[], helpers: number): Pool {
+/**
+ * The owner's side. `stages` are the owner's own; `helpers` other threads are running `serveStages`. `onRun` is told
+ * what each stage took, ms.
+ */
+export function createPool(
+  control: Int32Array,
+  stages: readonly Stage[],
+  helpers: number,
+  onRun?: (stage: number, ms: number) => void,
+): Pool {
   return {
     threads: helpers + 1,
     run(stage) {
+      const startMs = performance.now();
       Atomics.store(control, STAGE, stage);
       Atomics.store(control, NEXT, 0);
       Atomics.store(control, FINISHED, 0);
@@ -55,6 +64,7 @@ export function createPool(control: Int32Array, stages: readonly Stage[], helper
         waitForChange(control, FINISHED, done);
       }
       if (Atomics.load(control, FAILED) !== 0) throw new Error(`a helper failed in stage ${stage}`);
+      onRun?.(stage, performance.now() - startMs);
     },
   };
 }
