@@ -17,7 +17,7 @@ serveStages(
   new Int32Array(memory.buffer, 0, CONTROL_WORDS),
   ([gaussians, shCount, pixels, pairs, threads], thread) => {
     const views = viewsOf(memory, { gaussians, shCount, pixels, pairs, threads });
-    const own = kernels === null ? {} : instantiateKernels(kernels, memory, thread);
-    return createStages(views, { ...referenceKernels(views), ...own });
+    const own = kernels === null ? referenceKernels(views) : instantiateKernels(kernels, memory, thread);
+    return createStages(views, own);
   },
 );

@@ -17,7 +17,7 @@ import type {
 /** What a helper thread is started with. */
 export interface PoolWorkerData {
   readonly memory: WebAssembly.Memory;
-  /** Null = the reference in plain TypeScript. */
+  /** Null = the reference in plain TypeScript, for comparing. */
   readonly kernels: WebAssembly.Module | null;
   readonly live: boolean;
 }

@@ -199,12 +199,10 @@ export class Engine {
     publishAddresses(this.#views);
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
     publishCapacity(this.#views.control, [gaussians, k, pixels, pairs, threads]);
-    this.#kernels = { ...referenceKernels(this.#views), ...this.#simd };
-    this.#pool = createPool(
-      this.#views.control,
-      createStages(this.#views, this.#kernels),
-      threads - 1,
-      (stage, ms) => this.onStage?.(stage, ms),
+    this.#kernels = this.#simd ?? referenceKernels(this.#views);
+    const stages = createStages(this.#views, this.#kernels);
+    this.#pool = createPool(this.#views.control, stages, threads - 1, (stage, ms) =>
+      this.onStage?.(stage, ms),
     );
   }
 

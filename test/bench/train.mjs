@@ -8,13 +8,12 @@
 import { availableParallelism, loadavg } from "node:os";
 import { KERNELS, openEngine } from "../helpers/bench-engine.mjs";
 import { roomCameras, roomStart, roomTruth } from "../helpers/room.mjs";
-import * as scalars from "../../dist/trainer/scalars.js";
+import * as SCALAR from "../../dist/trainer/scalars.js";
 import { STAGE } from "../../dist/trainer/stages.js";
 import { untrainedState } from "../../dist/trainer/state.js";
 
 export const about = "steps a second, milliseconds of each stage, and how they grow (about 6 min)";
 
-const SCALAR = scalars.SCALAR ?? scalars;
 const BLACK = [0, 0, 0];
 const STEPS = 60;
 /** A slow configuration makes fewer steps: as many as fit in so long, but each view at least once. */
