@@ -5,6 +5,7 @@ import { LIMITS } from "../api/schema.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
 import { cameraFromPose } from "../trainer/camera.ts";
+import type { Pixels } from "../trainer/picture.ts";
 import { recordOf, type AcceptedFrame, type FrameTable } from "./frames.ts";
 import { decodeImage, measureImage, type DecodedImage } from "./image.ts";
 import { IngestQueue, type IngestLimits } from "./ingest-queue.ts";
@@ -15,7 +16,6 @@ import { refuse } from "./refuse.ts";
 import { createSerial } from "./serial.ts";
 import type { SessionStore } from "./store.ts";
 import type { Training } from "./training.ts";
-import type { Pixels } from "../trainer/picture.ts";
 
 export interface IntakeDeps {
   readonly frames: FrameTable;
@@ -236,7 +236,7 @@ export class Intake {
 
   #train(frame: AcceptedFrame, { intrinsics, rgba, mask }: DecodedImage): void {
     frame.intrinsics = intrinsics;
-    if (!frame.trainable && !frame.holdout) return;
+    if (!frame.trainable && !frame.holdout) return this.#deps.memory.give({ rgba, mask });
     const camera = cameraFromPose(intrinsics, frame.cameraToWorld);
     this.#deps.training.addFrame({ index: frame.index, camera, rgba, mask, holdout: frame.holdout });
   }

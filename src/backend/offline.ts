@@ -114,7 +114,12 @@ export async function trainOffline(options: OfflineOptions): Promise<OfflineResu
     if (signal?.aborted === true) stop();
     const { gaussians, step, endedAtS } = await end;
     const scores = await training.score(holdouts.map(([index]) => index));
-    for (const [, { frame, camera }] of holdouts) await compare(training, frame, camera, decode, options);
+    for (const [index, known] of options.onComparison === undefined ? [] : holdouts) {
+      const image = await readAgain(loaded, index, decode, options).catch(() => null);
+      if (image === null) continue;
+      await compare(training, known, image.rgba, options);
+      pictures.give(image);
+    }
     return {
       gaussians,
       steps: step,
@@ -201,17 +206,14 @@ async function load(
 
 async function compare(
   training: Training,
-  frame: OfflineFrame,
-  camera: Camera,
-  decode: Decode,
+  { frame, camera }: Loaded,
+  rgba: Uint8Array,
   { onComparison, settings }: OfflineOptions,
 ): Promise<void> {
-  if (onComparison === undefined) return;
   const { width, height } = camera;
-  const { rgba } = await decode(frame);
   const render = await training.render(camera);
   const truth = onBackground(rgba, settings.background === "white" ? 255 : 0);
-  await onComparison({ name: frame.name, width, height, truth, render });
+  await onComparison?.({ name: frame.name, width, height, truth, render });
 }
 
 /** [N,4] straight alpha → [N,3] on a grey of 0…255. */

@@ -16,11 +16,3 @@ export function gaussianBytes(shCount: number): number {
 export function copiedGaussianBytes(shCount: number): number {
   return 4 * (11 + 3 * shCount);
 }
-
-/** Bytes that one more pixel of the largest frame takes in the trainer's arrays. */
-export function pixelBytes(): number {
-  const [one, two] = [MANY, 2 * MANY].map((pixels) =>
-    sizeOf({ gaussians: 1, shCount: 1, pixels, pairs: 1, threads: 1 }),
-  );
-  return (two - one) / MANY;
-}

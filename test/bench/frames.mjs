@@ -98,7 +98,7 @@ async function train(frames, { maxPixels, budgetMib, seconds }) {
   const end = new Promise((resolve) => (ended = resolve));
   const onEvent = (event) => {
     if (event.type === "progress") {
-      if (event.step > 0) firstWaitMs ??= last?.pictureWaitMs ?? 0;
+      if (event.step > 0) firstWaitMs ??= event.pictureWaitMs;
       last = event;
       held = Math.max(held, event.pictureBytes);
     }
@@ -136,8 +136,8 @@ async function train(frames, { maxPixels, budgetMib, seconds }) {
       steps: step,
       steps_per_second: step / seconds,
       reads,
-      // Before the first step the budget is filled; from then on pictures are asked for ahead.
-      waited_before_first_step_s: firstWaitMs / 1000,
+      // At first the budget is filled; from then on pictures are asked for ahead.
+      waited_at_first_s: firstWaitMs / 1000,
       waited_later_s: (last.pictureWaitMs - firstWaitMs) / 1000,
       frames_seen: steps.filter((count) => count > 0).length,
       steps_min: Math.min(...steps),

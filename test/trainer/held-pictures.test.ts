@@ -100,18 +100,18 @@ describe("training with room for four pictures of twelve", () => {
   it("trains all frames, about equally often, and comes to a scene nearly as good", () => {
     const { trainer, archive } = archived(frames);
     for (const frame of frames) trainer.addFrame(withoutPicture(frame));
-    trainer.finish({ steps: 600 });
-    advance(trainer, archive, 600);
+    trainer.finish({ steps: 360 });
+    advance(trainer, archive, 360);
     const steps = stepsOf(trainer);
-    expect(steps.reduce((sum, value) => sum + value, 0)).toBe(600);
-    expect(Math.min(...steps)).toBeGreaterThan(50 - 15);
-    expect(Math.max(...steps)).toBeLessThan(50 + 15);
+    expect(steps.reduce((sum, value) => sum + value, 0)).toBe(360);
+    expect(Math.min(...steps)).toBeGreaterThan(30 - 12);
+    expect(Math.max(...steps)).toBeLessThan(30 + 12);
     // One exchange every 8 steps, but while frames have had none.
-    expect(archive.asked.length).toBeLessThan(600 / 8 + 20);
+    expect(archive.asked.length).toBeLessThan(360 / 8 + 20);
 
     const { trainer: roomy } = archived(frames, { frameBytes: undefined });
     for (const frame of frames) roomy.addFrame(frame);
-    roomy.finish({ steps: 600 });
+    roomy.finish({ steps: 360 });
     while (roomy.advance() !== null);
     const score = (one: Trainer): number =>
       frames.reduce((sum, frame) => sum + (one.score(frame.index, frame)?.psnr ?? NaN), 0) / frames.length;
