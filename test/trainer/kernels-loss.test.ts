@@ -44,7 +44,8 @@ const LOOKS: readonly Look[] = [
   {
     name: "a bright wall, nearly matched",
     value: () => 250,
-    error: (random) => between(random, -0.003, 0.003),
+    // Not so near that the last digit decides which side of L1's kink a value is on.
+    error: (random) => (random() < 0.5 ? -1 : 1) * between(random, 1e-5, 0.003),
     alpha: () => 255,
     hides: () => false,
   },

@@ -20,6 +20,7 @@ const C1: f32 = 1e-4;
 const C2: f32 = 9e-4;
 const SHIFT: f32 = 0.5;
 const RADIUS = 5;
+const PER_BYTE: f32 = 1.0 / 255.0;
 /** Weights of the window, σ = 1.5, from its end to its middle. */
 const G0: f32 = 0.00102838;
 const G1: f32 = 0.00759876;
@@ -28,6 +29,7 @@ const G3: f32 = 0.10936069;
 const G4: f32 = 0.21300554;
 const G5: f32 = 0.26601172;
 
+const WEIGHTS = memory.data<f32>([0.00102838,0.00759876,0.03600077,0.10936069,0.21300554,0.26601172]);
 /** Bytes to the left of a padded row's first pixel, and of a padded row. */
 const PAD: usize = 32;
 const PADDED: usize = usize(LOSS_WIDTH * 4) + 2 * PAD;
@@ -37,7 +39,7 @@ const ROW: usize = 4 * PLANE;
 /** Rows blurred along columns at a time. */
 const STEP = 4;
 /** The thread's working room: padded rows; rows blurred along themselves; those blurred along columns. */
-const ROWS_AT: usize = 4 * PADDED;
+const ROWS_AT: usize = 5 * PADDED;
 const BLURRED_AT: usize = ROWS_AT + usize(LOSS_HEIGHT + 2 * RADIUS) * ROW;
 
 /** The block at hand. */
@@ -71,75 +73,120 @@ function enter(item: i32): void {
   rowBytes = usize((xEnd - x0 + 15) & ~15) << 2;
 }
 
-/** All bits set in the lanes of four pixels from column `x`, row pixel `p`, that lie on the image and count. */
+/** Four columns from `x` on. */
 // @ts-ignore: decorator
 @inline
-function counting(x: i32, p: usize): v128 {
-  const inside = i32x4.lt_u(i32x4.add(i32x4.splat(x), i32x4(0, 1, 2, 3)), i32x4.splat(width));
-  if (!masked) return inside;
-  const mask = v128.load32_zero(at(ADDRESS.frameMask) + p);
-  const wide = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(mask));
+function columnsFrom(x: i32): v128 {
+  return i32x4.add(i32x4.splat(x), i32x4(0, 1, 2, 3));
+}
+
+/** All bits set in the lanes that lie on the image and count; `hides`: whether the four bytes at `mask` have a say. */
+// @ts-ignore: decorator
+@inline
+function counting(columns: v128, width4: v128, hides: bool, mask: usize): v128 {
+  const inside = i32x4.lt_u(columns, width4);
+  if (!hides) return inside;
+  const wide = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(mask)));
   return v128.andnot(inside, i32x4.eq(wide, i32x4.splat(0)));
 }
 
-/** One row blurred along itself. */
+/** One row blurred along itself, two
+ */
 function blurAcross(source: usize, out: usize): void {
+  const g0 = v128.load32_splat(WEIGHTS, 0);
+  const g1 = v128.load32_splat(WEIGHTS, 4);
+  const g2 = v128.load32_splat(WEIGHTS, 8);
+  const g3 = v128.load32_splat(WEIGHTS, 12);
+  const g4 = v128.load32_splat(WEIGHTS, 16);
+  const g5 = v128.load32_splat(WEIGHTS, 20);
   const end = out + rowBytes;
-  for (; out < end; out += 16, source += 16) {
-    let sum = mul(v128.load(source), splat(G5));
-    sum = madd(add(v128.load(source - 4), v128.load(source, 4)), splat(G4), sum);
-    sum = madd(add(v128.load(source - 8), v128.load(source, 8)), splat(G3), sum);
-    sum = madd(add(v128.load(source - 12), v128.load(source, 12)), splat(G2), sum);
-    sum = madd(add(v128.load(source - 16), v128.load(source, 16)), splat(G1), sum);
-    sum = madd(add(v128.load(source - 20), v128.load(source, 20)), splat(G0), sum);
-    v128.store(out, sum);
+  source -= 20;
+  for (; out < end; out += 32, source += 32) {
+    const p0 = v128.load(source, 20);
+    let a0 = mul(p0, g5);
+    const p4 = v128.load(source, 36);
+    let a1 = mul(p4, g5);
+    const n1 = v128.load(source, 16);
+    const p1 = v128.load(source, 24);
+    a0 = madd(add(n1, p1), g4, a0);
+    const p3 = v128.load(source, 32);
+    const p5 = v128.load(source, 40);
+    a1 = madd(add(p3, p5), g4, a1);
+    const n2 = v128.load(source, 12);
+    const p2 = v128.load(source, 28);
+    a0 = madd(add(n2, p2), g3, a0);
+    const p6 = v128.load(source, 44);
+    a1 = madd(add(p2, p6), g3, a1);
+    const n3 = v128.load(source, 8);
+    a0 = madd(add(n3, p3), g2, a0);
+    const p7 = v128.load(source, 48);
+    a1 = madd(add(p1, p7), g2, a1);
+    const n4 = v128.load(source, 4);
+    a0 = madd(add(n4, p4), g1, a0);
+    const p8 = v128.load(source, 52);
+    a1 = madd(add(p0, p8), g1, a1);
+    const n5 = v128.load(source, 0);
+    a0 = madd(add(n5, p5), g0, a0);
+    const p9 = v128.load(source, 56);
+    a1 = madd(add(n1, p9), g0, a1);
+    v128.store(out, a0, 0);
+    v128.store(out, a1, 16);
   }
 }
 
-/** Four rows of one plane from the fourteen rows of `source`; each row read is used as often as it can be. */
+/** Four rows of one plane from
+ */
 function blurDown(source: usize, out: usize): void {
+  const g0 = v128.load32_splat(WEIGHTS, 0);
+  const g1 = v128.load32_splat(WEIGHTS, 4);
+  const g2 = v128.load32_splat(WEIGHTS, 8);
+  const g3 = v128.load32_splat(WEIGHTS, 12);
+  const g4 = v128.load32_splat(WEIGHTS, 16);
+  const g5 = v128.load32_splat(WEIGHTS, 20);
   const end = out + rowBytes;
   for (; out < end; out += 16, source += 16) {
-    const r3 = v128.load(source, 3 * ROW);
-    const r4 = v128.load(source, 4 * ROW);
-    const r5 = v128.load(source, 5 * ROW);
-    const r6 = v128.load(source, 6 * ROW);
-    const r7 = v128.load(source, 7 * ROW);
-    const r8 = v128.load(source, 8 * ROW);
-    const r9 = v128.load(source, 9 * ROW);
-    const r10 = v128.load(source, 10 * ROW);
-    const r2 = v128.load(source, 2 * ROW);
-    const r11 = v128.load(source, 11 * ROW);
-    let a = mul(r5, splat(G5));
-    let b = mul(r6, splat(G5));
-    let c = mul(r7, splat(G5));
-    let d = mul(r8, splat(G5));
-    a = madd(add(r4, r6), splat(G4), a);
-    b = madd(add(r5, r7), splat(G4), b);
-    c = madd(add(r6, r8), splat(G4), c);
-    d = madd(add(r7, r9), splat(G4), d);
-    a = madd(add(r3, r7), splat(G3), a);
-    b = madd(add(r4, r8), splat(G3), b);
-    c = madd(add(r5, r9), splat(G3), c);
-    d = madd(add(r6, r10), splat(G3), d);
-    a = madd(add(r2, r8), splat(G2), a);
-    b = madd(add(r3, r9), splat(G2), b);
-    c = madd(add(r4, r10), splat(G2), c);
-    d = madd(add(r5, r11), splat(G2), d);
-    const r1 = v128.load(source, ROW);
-    const r12 = v128.load(source, 12 * ROW);
-    a = madd(add(r1, r9), splat(G1), a);
-    b = madd(add(r2, r10), splat(G1), b);
-    c = madd(add(r3, r11), splat(G1), c);
-    d = madd(add(r4, r12), splat(G1), d);
-    a = madd(add(v128.load(source), r10), splat(G0), a);
-    b = madd(add(r1, r11), splat(G0), b);
-    c = madd(add(r2, r12), splat(G0), c);
-    d = madd(add(r3, v128.load(source, 13 * ROW)), splat(G0), d);
-    v128.store(out, a);
-    v128.store(out, b, ROW);
-    v128.store(out, c, 2 * ROW);
-    v128.store(out, d, 3 * ROW);
+    const r0_5 = v128.load(source, 5 * ROW);
+    let a0_0 = mul(r0_5, g5);
+    const r0_6 = v128.load(source, 6 * ROW);
+    let a0_1 = mul(r0_6, g5);
+    const r0_7 = v128.load(source, 7 * ROW);
+    let a0_2 = mul(r0_7, g5);
+    const r0_8 = v128.load(source, 8 * ROW);
+    let a0_3 = mul(r0_8, g5);
+    const r0_4 = v128.load(source, 4 * ROW);
+    a0_0 = madd(add(r0_4, r0_6), g4, a0_0);
+    a0_1 = madd(add(r0_5, r0_7), g4, a0_1);
+    a0_2 = madd(add(r0_6, r0_8), g4, a0_2);
+    const r0_9 = v128.load(source, 9 * ROW);
+    a0_3 = madd(add(r0_7, r0_9), g4, a0_3);
+    const r0_3 = v128.load(source, 3 * ROW);
+    a0_0 = madd(add(r0_3, r0_7), g3, a0_0);
+    a0_1 = madd(add(r0_4, r0_8), g3, a0_1);
+    a0_2 = madd(add(r0_5, r0_9), g3, a0_2);
+    const r0_10 = v128.load(source, 10 * ROW);
+    a0_3 = madd(add(r0_6, r0_10), g3, a0_3);
+    const r0_2 = v128.load(source, 2 * ROW);
+    a0_0 = madd(add(r0_2, r0_8), g2, a0_0);
+    a0_1 = madd(add(r0_3, r0_9), g2, a0_1);
+    a0_2 = madd(add(r0_4, r0_10), g2, a0_2);
+    const r0_11 = v128.load(source, 11 * ROW);
+    a0_3 = madd(add(r0_5, r0_11), g2, a0_3);
+    const r0_1 = v128.load(source, 1 * ROW);
+    a0_0 = madd(add(r0_1, r0_9), g1, a0_0);
+    a0_1 = madd(add(r0_2, r0_10), g1, a0_1);
+    a0_2 = madd(add(r0_3, r0_11), g1, a0_2);
+    const r0_12 = v128.load(source, 12 * ROW);
+    a0_3 = madd(add(r0_4, r0_12), g1, a0_3);
+    const r0_0 = v128.load(source, 0 * ROW);
+    a0_0 = madd(add(r0_0, r0_10), g0, a0_0);
+    a0_1 = madd(add(r0_1, r0_11), g0, a0_1);
+    a0_2 = madd(add(r0_2, r0_12), g0, a0_2);
+    const r0_13 = v128.load(source, 13 * ROW);
+    a0_3 = madd(add(r0_3, r0_13), g0, a0_3);
+    v128.store(out, a0_0, 0 * ROW);
+    v128.store(out, a0_1, 1 * ROW);
+    v128.store(out, a0_2, 2 * ROW);
+    v128.store(out, a0_3, 3 * ROW);
   }
 }
 
@@ -157,7 +204,8 @@ export function ssimDerivatives(item: i32): void {
   let window = rows + ROWS_AT;
   for (let y = y0; y < yEnd; y += STEP, window += usize(STEP) * ROW) {
     for (; made < y + STEP + RADIUS; made++) {
-      squared += f64(momentRow(made, rows + PAD));
+      momentRow(made, rows + PAD);
+      if (made >= y0 && made < yEnd) squared += f64(targetRow(made, rows + PAD));
       const across = rows + ROWS_AT + usize(made - y0 + RADIUS) * ROW;
       for (let moment: usize = 0; moment < 4; moment++) {
         blurAcross(rows + PAD + moment * PADDED, across + moment * PLANE);
@@ -172,10 +220,10 @@ export function ssimDerivatives(item: i32): void {
 }
 
 /**
- * The shifted x, y, x² + y², xy of row `y`, from 8 pixels left of the block on, zero where nothing counts; `rows` is the
- * place of the block's first pixel. For rows and pixels of the block also `target`; returns their squared error.
+ * The shifted x, y, x² + y², xy of row `y`, from 8 pixels left of the block on, of zeros where nothing counts; `rows` is
+ * the place of the block's first pixel.
  */
-function momentRow(y: i32, rows: usize): f32 {
+function momentRow(y: i32, rows: usize): void {
   const shift = splat(SHIFT);
   let p = rows - PAD;
   const end = rows + rowBytes + PAD;
@@ -186,40 +234,49 @@ function momentRow(y: i32, rows: usize): f32 {
       v128.store(p, splat(2 * SHIFT * SHIFT), 2 * PADDED);
       v128.store(p, splat(SHIFT * SHIFT), 3 * PADDED);
     }
-    return 0;
+    return;
   }
   const back = splat(scalar(SCALAR.background + channel));
   const gain = splat(scalar(SCALAR.gain + channel));
   const bias = splat(scalar(SCALAR.bias + channel));
   const bits = channel << 3;
-  const own = y >= y0 && y < yEnd;
-  const ownEnd = rows + (usize(xEnd - x0) << 2);
-  let x = x0 - 8;
-  let pixel = usize(y * width + x);
+  const hides = masked;
+  const width4 = i32x4.splat(width);
+  let columns = columnsFrom(x0 - 8);
+  const pixel = usize(y * width + x0 - 8);
+  let mask = at(ADDRESS.frameMask) + pixel;
   let render = at(ADDRESS.image) + usize(channel + 1) * plane + (pixel << 2);
   let rgba = at(ADDRESS.frameRgba) + (pixel << 2);
-  let out = at(ADDRESS.target) + usize(channel) * plane + (pixel << 2);
-  let squared = splat(0);
-  for (; p < end; p += 16, x += 4, pixel += 4, render += 16, rgba += 16, out += 16) {
-    const counts = counting(x, pixel);
+  for (; p < end; p += 16, mask += 4, render += 16, rgba += 16) {
+    const counts = counting(columns, width4, hides, mask);
+    columns = i32x4.add(columns, i32x4.splat(4));
     const bytes = v128.load(rgba);
     const value = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(bytes, bits), i32x4.splat(255)));
-    const alpha = mul(f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24)), splat(1.0 / 255.0));
-    // Exact where alpha is 255, so that a render can equal the frame: L1's gradient is 0 there.
-    const color = mul(div(value, splat(255)), alpha);
-    const wanted = v128.and(madd(back, sub(splat(1), alpha), color), counts);
-    const rendered = v128.and(madd(v128.load(render), gain, bias), counts);
-    if (own && p >= rows && p < ownEnd) {
-      storeLanes(out, wanted, min(4, xEnd - x));
-      const error = sub(f32x4.pmin(splat(1), f32x4.pmax(splat(0), rendered)), wanted);
-      squared = madd(error, error, squared);
-    }
-    const a = sub(rendered, shift);
+    const alpha = mul(f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24)), splat(PER_BYTE));
+    // Exact for alpha 0 and for 0 and 255: where a render equals its frame, L1 must not pull.
+    const composed = madd(mul(value, splat(PER_BYTE)), alpha, nmadd(back, alpha, back));
+    const wanted = v128.and(composed, counts);
+    const a = sub(v128.and(madd(v128.load(render), gain, bias), counts), shift);
     const b = sub(wanted, shift);
     v128.store(p, a);
     v128.store(p, b, PADDED);
     v128.store(p, madd(a, a, mul(b, b)), 2 * PADDED);
     v128.store(p, mul(a, b), 3 * PADDED);
+    v128.store(p, wanted, 4 * PADDED);
+  }
+}
+
+/** The block's own part of a row into `target`, from the values that `momentRow` left; returns its squared error. */
+function targetRow(y: i32, rows: usize): f32 {
+  let out = at(ADDRESS.target) + usize(channel) * plane + (usize(y * width + x0) << 2);
+  let squared = splat(0);
+  const end = xEnd;
+  for (let x = x0; x < end; x += 4, rows += 16, out += 16) {
+    const wanted = v128.load(rows, 4 * PADDED);
+    const rendered = add(v128.load(rows), splat(SHIFT));
+    const error = sub(f32x4.pmin(splat(1), f32x4.pmax(splat(0), rendered)), wanted);
+    squared = madd(error, error, squared);
+    storeLanes(out, wanted, min(4, end - x));
   }
   return sum4(squared);
 }
@@ -227,10 +284,18 @@ function momentRow(y: i32, rows: usize): f32 {
 /** SSIM's derivatives of one row of the block from its blurred moments; returns the sum of SSIM. */
 function derivativesRow(y: i32, moments: usize): f32 {
   let total = splat(0);
-  let pixel = usize(y * width + x0);
+  const pixel = usize(y * width + x0);
+  const hides = masked;
+  const width4 = i32x4.splat(width);
+  let columns = columnsFrom(x0);
+  let mask = at(ADDRESS.frameMask) + pixel;
   let out = at(ADDRESS.ssimGradients) + usize(channel * 3) * plane + (pixel << 2);
-  for (let x = x0; x < xEnd; x += 4, moments += 16, pixel += 4, out += 16) {
-    const counts = counting(x, pixel);
+  let out1 = out + plane;
+  let out2 = out1 + plane;
+  const end = xEnd;
+  for (let x = x0; x < end; x += 4, moments += 16, mask += 4, out += 16, out1 += 16, out2 += 16) {
+    const counts = counting(columns, width4, hides, mask);
+    columns = i32x4.add(columns, i32x4.splat(4));
     // mx, my are shifted; x, y are not.
     const mx = v128.load(moments);
     const my = v128.load(moments, PLANE);
@@ -255,10 +320,10 @@ function derivativesRow(y: i32, moments: usize): f32 {
     );
     const dX = nmadd(my, dXY, add(half, half));
     total = add(total, v128.and(ssim, counts));
-    const lanes = min(4, xEnd - x);
+    const lanes = min(4, end - x);
     storeLanes(out, v128.and(dX, counts), lanes);
-    storeLanes(out + plane, v128.and(dXX, counts), lanes);
-    storeLanes(out + 2 * plane, v128.and(dXY, counts), lanes);
+    storeLanes(out1, v128.and(dXX, counts), lanes);
+    storeLanes(out2, v128.and(dXY, counts), lanes);
   }
   return sum4(total);
 }
@@ -270,14 +335,18 @@ export function imageGradients(item: i32): void {
   biasGradient = 0;
   const rows = scratch();
   const down = rows + BLURRED_AT;
+  const start = at(ADDRESS.ssimGradients) + usize(channel * 3) * plane + (usize(x0) << 2);
+  // Elsewhere the rows as they lie in memory have their neighbours beside them.
+  const edge = x0 == 0 || xEnd + RADIUS > width;
   let made = y0 - RADIUS;
   let window = rows + ROWS_AT;
   for (let y = y0; y < yEnd; y += STEP, window += usize(STEP) * ROW) {
     for (; made < y + STEP + RADIUS; made++) {
       const across = rows + ROWS_AT + usize(made - y0 + RADIUS) * ROW;
       for (let derivative: usize = 0; derivative < 3; derivative++) {
-        copyRow(made, derivative, rows + PAD);
-        blurAcross(rows + PAD, across + derivative * PLANE);
+        let row = start + derivative * plane + (usize(made * width) << 2);
+        if (edge || made < 0 || made >= height) row = copyRow(made, row, rows + PAD);
+        blurAcross(row, across + derivative * PLANE);
       }
     }
     for (let derivative: usize = 0; derivative < 3; derivative++) {
@@ -290,22 +359,21 @@ export function imageGradients(item: i32): void {
   store<f64>(at(ADDRESS.lossSums) + (usize(item) << 4), biasGradient, 8);
 }
 
-/** Row `y` of one of SSIM's derivatives, from 8 pixels left of the block on, zero outside the image. */
-function copyRow(y: i32, derivative: usize, row: usize): void {
+/** A copy of row `y` of one of SSIM's derivatives, from 8 pixels left of the block on, zero outside the image. */
+function copyRow(y: i32, source: usize, row: usize): usize {
   const end = row + rowBytes + PAD;
   let p = row - PAD;
   if (y < 0 || y >= height) {
     for (; p < end; p += 16) v128.store(p, splat(0));
-    return;
+    return row;
   }
-  const columns = i32x4.splat(width);
-  let x = i32x4.add(i32x4.splat(x0 - 8), i32x4(0, 1, 2, 3));
-  const start = usize(y * width + x0 - 8) << 2;
-  let source = at(ADDRESS.ssimGradients) + (usize(channel * 3) + derivative) * plane + start;
-  for (; p < end; p += 16, source += 16) {
-    v128.store(p, v128.and(v128.load(source), i32x4.lt_u(x, columns)));
-    x = i32x4.add(x, i32x4.splat(4));
+  const width4 = i32x4.splat(width);
+  let columns = columnsFrom(x0 - 8);
+  for (source -= PAD; p < end; p += 16, source += 16) {
+    v128.store(p, v128.and(v128.load(source), i32x4.lt_u(columns, width4)));
+    columns = i32x4.add(columns, i32x4.splat(4));
   }
+  return row;
 }
 
 /** The gradient of one row of the block from SSIM's blurred derivatives. */
@@ -316,12 +384,18 @@ function gradientRow(y: i32, blurred: usize): void {
   const bias = splat(scalar(SCALAR.bias + channel));
   let gains = splat(0);
   let biases = splat(0);
-  let pixel = usize(y * width + x0);
+  const pixel = usize(y * width + x0);
+  const hides = masked;
+  const width4 = i32x4.splat(width);
+  let columns = columnsFrom(x0);
+  let mask = at(ADDRESS.frameMask) + pixel;
   let render = at(ADDRESS.image) + usize(channel + 1) * plane + (pixel << 2);
   let target = at(ADDRESS.target) + usize(channel) * plane + (pixel << 2);
   let out = at(ADDRESS.imageGradient) + usize(channel) * plane + (pixel << 2);
-  for (let x = x0; x < xEnd; x += 4, blurred += 16, pixel += 4, render += 16, target += 16, out += 16) {
-    const counts = counting(x, pixel);
+  const end = xEnd;
+  for (let x = x0; x < end; x += 4, blurred += 16, mask += 4, render += 16, target += 16, out += 16) {
+    const counts = counting(columns, width4, hides, mask);
+    columns = i32x4.add(columns, i32x4.splat(4));
     const plain = v128.and(v128.load(render), counts);
     const a = madd(plain, gain, bias);
     const b = v128.load(target);
@@ -330,7 +404,7 @@ function gradientRow(y: i32, blurred: usize): void {
     const dXX = mul(add(shifted, shifted), v128.load(blurred, PLANE));
     const dXY = madd(sub(b, splat(SHIFT)), v128.load(blurred, 2 * PLANE), dXX);
     const gradient = v128.and(madd(weight, add(v128.load(blurred), dXY), sign), counts);
-    storeLanes(out, mul(gain, gradient), min(4, xEnd - x));
+    storeLanes(out, mul(gain, gradient), min(4, end - x));
     gains = madd(gradient, plain, gains);
     biases = add(biases, gradient);
   }

@@ -43,7 +43,7 @@ export function nmadd(a: v128, b: v128, c: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function storeLanes(out: usize, v: v128, lanes: i32): void {
-  if (lanes == 4) {
+  if (lanes >= 4) {
     v128.store(out, v);
     return;
   }
