@@ -1,8 +1,9 @@
 /** Every frame the trainer knows, and how far training has come with each. Pictures: see `held-pictures.ts`. */
 import type { Camera } from "./camera.ts";
 import { sceneExtent, type Extent } from "./extent.ts";
-import { HALF_STEPS, HeldPictures, type HeldFrame, type PictureSource } from "./held-pictures.ts";
+import { HeldPictures, type HeldFrame, type PictureSource } from "./held-pictures.ts";
 import { halveCamera, type Pixels } from "./picture.ts";
+import { RECIPE } from "./schedule.ts";
 import type { FrameProgress } from "./state.ts";
 
 /** A frame without its picture: that is asked for when it is needed. */
@@ -100,7 +101,7 @@ export class Frames {
     state.steps++;
     if (state.steps === REST_AFTER_STEPS) this.#restlessCount--;
     if (psnr !== null) state.psnr = psnr;
-    if (state.steps >= HALF_STEPS) this.pictures.dropHalf(state);
+    if (state.steps >= RECIPE.halfSteps) this.pictures.dropHalf(state);
   }
 
   /** Held frames that have no Gaussians of their own yet; they count as having them from now on. */
@@ -150,7 +151,7 @@ export class Frames {
       if (state === undefined) continue;
       ordered.set(index, state);
       Object.assign(state, { steps, psnr, seeded });
-      if (steps >= HALF_STEPS) this.pictures.dropHalf(state);
+      if (steps >= RECIPE.halfSteps) this.pictures.dropHalf(state);
       (held ? wanted : others).push(state);
     }
     for (const [index, state] of this.#all) ordered.set(index, state);

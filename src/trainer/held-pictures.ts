@@ -5,6 +5,7 @@
  * else, so training repeats itself bit for bit; where a picture is late, it is waited for.
  */
 import type { Camera } from "./camera.ts";
+import { RECIPE } from "./schedule.ts";
 import { canHalve, halvePicture, sizeOfPixels, type Picture, type Pixels } from "./picture.ts";
 
 /** Whoever keeps the frames where there is more room. */
@@ -32,8 +33,6 @@ export interface HeldFrame {
   half: Picture | null;
 }
 
-/** A frame's first steps are made at half size (on-the-fly-nvs does the same for 5). */
-export const HALF_STEPS = 6;
 /** Steps between two exchanges; fewer while some frame has had no step at all. A frame's stay is worth about as many. */
 const EXCHANGE_EVERY = 8;
 const EXCHANGE_EVERY_AT_FIRST = 2;
@@ -206,7 +205,7 @@ export class HeldPictures<Frame extends HeldFrame> {
   #hold(frame: Frame, pixels: Pixels): void {
     this.#away.delete(frame);
     frame.pixels = pixels;
-    frame.half = frame.steps < HALF_STEPS ? halvePicture({ camera: frame.camera, ...pixels }) : null;
+    frame.half = frame.steps < RECIPE.halfSteps ? halvePicture({ camera: frame.camera, ...pixels }) : null;
     const bytes = bytesOf(frame);
     while (this.#trainedBytes + bytes > this.budgetBytes) {
       const most = this.#mostTrained();
@@ -261,5 +260,5 @@ function bytesOf({ pixels, half }: HeldFrame): number {
 /** Before its picture is seen: it has no mask, says this. */
 function leastBytes({ camera, steps }: HeldFrame): number {
   const bytes = camera.width * camera.height * 4;
-  return steps < HALF_STEPS && canHalve(camera) ? 1.25 * bytes : bytes;
+  return steps < RECIPE.halfSteps && canHalve(camera) ? 1.25 * bytes : bytes;
 }

@@ -30,6 +30,10 @@ export const RECIPE = {
   refineEvery: 100,
   /** The set grows by this factor at each. */
   growth: 1.05,
+  /** A frame's first steps are made at half size: a quarter of the work while the large shapes form. */
+  halfSteps: 6,
+  /** Adam moves only Gaussians that the step's image shows. */
+  sparseAdam: 0,
   /** Share of the finishing phase after which the set stays as it is. */
   settleAt: 0.8,
 };
@@ -60,6 +64,7 @@ export function applySchedule(scalars: Float64Array, moment: Moment): void {
   scalars[SCALAR.opacitiesRate] = RECIPE.opacitiesRate * fall;
   scalars[SCALAR.shRate] = RECIPE.colorRate * fall;
   scalars[SCALAR.shRestRate] = RECIPE.colorRestRate * fall;
+  scalars[SCALAR.sparseAdam] = RECIPE.sparseAdam;
   scalars[SCALAR.noise] = RECIPE.noise * means;
   scalars[SCALAR.opacityWeight] = RECIPE.opacityWeight / gaussians;
   scalars[SCALAR.scaleWeight] = RECIPE.scaleWeight / (3 * gaussians);

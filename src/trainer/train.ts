@@ -9,7 +9,7 @@ import type { Comparison, Engine } from "./engine.ts";
 import { Exposures } from "./exposures.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
 import { Frames, type FramePlace, type FrameState, type TrainerFrame } from "./frames.ts";
-import { HALF_STEPS, NO_SOURCE, type PictureSource } from "./held-pictures.ts";
+import { NO_SOURCE, type PictureSource } from "./held-pictures.ts";
 import { createMasking, type Masking, type Picture, type Pixels, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
 import { applySchedule, nextFrame, RECIPE, shDegreeAt } from "./schedule.ts";
@@ -218,7 +218,7 @@ export class Trainer {
     if (picture === null) throw new Error(`frame ${state.index} is held without a picture`);
     this.#draw(picture.camera, this.#background(true));
     // While its first steps last, what a frame differs in is what the Gaussians do not show yet.
-    const exposed = this.#settings.exposure && state.steps >= HALF_STEPS;
+    const exposed = this.#settings.exposure && state.steps >= RECIPE.halfSteps;
     const exposure = exposed ? this.#exposures.of(state.index) : undefined;
     const { psnr } = engine.lossGradient(this.#masked(picture), exposure);
     if (exposed) this.#exposures.learn(state.index, engine.exposureGradient());
