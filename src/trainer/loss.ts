@@ -94,7 +94,13 @@ function blur({ x0, y0, x1, y1 }: Block, wide: Float64Array, out: Float64Array):
 }
 
 /** Eleven taps, `stride` apart, around each of `count` places from `from` on. */
-function blurLine(source: Float64Array, from: number, stride: number, out: Float64Array, count: number): void {
+function blurLine(
+  source: Float64Array,
+  from: number,
+  stride: number,
+  out: Float64Array,
+  count: number,
+): void {
   for (let p = from; p < from + count; p++) {
     out[p] =
       G5 * source[p] +
@@ -217,7 +223,8 @@ function blurDerivatives({ ssimGradients }: Views, block: Block): void {
   for (let plane = 0; plane < 3; plane++) {
     const start = (channel * 3 + plane) * pixels;
     for (let y = top; y < bottom; y++) {
-      for (let x = left; x < right; x++) wideMoment[wideAt(block, x, y)] = ssimGradients[start + y * width + x];
+      for (let x = left; x < right; x++)
+        wideMoment[wideAt(block, x, y)] = ssimGradients[start + y * width + x];
     }
     blur(block, wideMoment, blurred[plane]);
   }

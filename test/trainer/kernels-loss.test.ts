@@ -86,8 +86,8 @@ function outcome(engine: Engine, width: number, height: number, look: Look): Out
   const hides = places.map((p) => look.hides(random, p));
   const mask = hides.includes(true) ? Uint8Array.from(hides, (hidden) => (hidden ? 0 : 255)) : null;
   // What lies beyond the image must not matter.
-  for (const name of ["image", "frameRgba", "frameMask", "target", "ssimGradients", "scratch"] as const)
-    engine.views[name].fill(NaN);
+  for (const name of ["image", "target", "ssimGradients"] as const) engine.views[name].fill(NaN);
+  for (const name of ["frameRgba", "frameMask", "scratch"] as const) engine.views[name].fill(255);
   engine.render(camera, BACKGROUND);
   for (const p of places) {
     for (let channel = 0; channel < 3; channel++) {
