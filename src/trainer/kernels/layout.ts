@@ -10,7 +10,10 @@ export const SPLAT_STRIDE = 12;
 /** Numbers per splat gradient: mean x, y · conic a, b, c · opacity · colour r, g, b. */
 export const GRADIENT_STRIDE = 9;
 
-/** Pixels of a block, the unit of work of the loss: a multiple of 16 across, of 4 down. */
+/**
+ * Pixels of a block, the unit of work of the loss: a multiple of 8 across, of 4 down. The kernel keeps four planes of a
+ * block, ten rows and its padded rows in the working room of a thread.
+ */
 export const LOSS_WIDTH = 64;
 export const LOSS_HEIGHT = 64;
 /** Gaussians per unit of work of the per-Gaussian stages. */

@@ -8,7 +8,7 @@
  * Values are shifted by one half before they are squared. The window sums to 1, so variances and what follows from
  * them stay the same, but less is lost when two numbers of the same size are subtracted in single precision.
  *
- * Reads reach up to 24 pixels beyond a row, that is into other rows or the regions beside; what they bring is masked.
+ * Reads reach up to 16 pixels beyond a row, that is into other rows or the regions beside; what they bring is masked.
  */
 import * as ADDRESS from "./addresses.ts";
 import { LOSS_HEIGHT, LOSS_WIDTH } from "./layout.ts";
@@ -22,14 +22,8 @@ const SHIFT: f32 = 0.5;
 const RADIUS = 5;
 const PER_BYTE: f32 = 1.0 / 255.0;
 /** Weights of the window, σ = 1.5, from its end to its middle. */
-const G0: f32 = 0.00102838;
-const G1: f32 = 0.00759876;
-const G2: f32 = 0.03600077;
-const G3: f32 = 0.10936069;
-const G4: f32 = 0.21300554;
-const G5: f32 = 0.26601172;
+const WINDOW = memory.data<f32>([0.00102838, 0.00759876, 0.03600077, 0.10936069, 0.21300554, 0.26601172]);
 
-const WEIGHTS = memory.data<f32>([0.00102838,0.00759876,0.03600077,0.10936069,0.21300554,0.26601172]);
 /** Bytes to the left of a padded row's first pixel, and of a padded row. */
 const PAD: usize = 32;
 const PADDED: usize = usize(LOSS_WIDTH * 4) + 2 * PAD;
@@ -52,7 +46,7 @@ let xEnd: i32 = 0;
 let yEnd: i32 = 0;
 /** Bytes of one plane of the image. */
 let plane: usize = 0;
-/** Bytes of the block's rows, as blurred: whole groups of four vectors. */
+/** Bytes of the block's rows, as blurred: whole pairs of vectors. */
 let rowBytes: usize = 0;
 let masked: bool = false;
 let gainGradient: f64 = 0;
@@ -70,7 +64,7 @@ function enter(item: i32): void {
   y0 = (place / columns) * LOSS_HEIGHT;
   xEnd = min(x0 + LOSS_WIDTH, width);
   yEnd = min(y0 + LOSS_HEIGHT, height);
-  rowBytes = usize((xEnd - x0 + 15) & ~15) << 2;
+  rowBytes = usize((xEnd - x0 + 7) & ~7) << 2;
 }
 
 /** Four columns from `x` on. */
@@ -90,103 +84,87 @@ function counting(columns: v128, width4: v128, hides: bool, mask: usize): v128 {
   return v128.andnot(inside, i32x4.eq(wide, i32x4.splat(0)));
 }
 
-/** One row blurred along itself, two
- */
+/** One row blurred along itself, two vectors at a time: they share most of what they read. */
 function blurAcross(source: usize, out: usize): void {
-  const g0 = v128.load32_splat(WEIGHTS, 0);
-  const g1 = v128.load32_splat(WEIGHTS, 4);
-  const g2 = v128.load32_splat(WEIGHTS, 8);
-  const g3 = v128.load32_splat(WEIGHTS, 12);
-  const g4 = v128.load32_splat(WEIGHTS, 16);
-  const g5 = v128.load32_splat(WEIGHTS, 20);
+  const g0 = v128.load32_splat(WINDOW);
+  const g1 = v128.load32_splat(WINDOW, 4);
+  const g2 = v128.load32_splat(WINDOW, 8);
+  const g3 = v128.load32_splat(WINDOW, 12);
+  const g4 = v128.load32_splat(WINDOW, 16);
+  const g5 = v128.load32_splat(WINDOW, 20);
   const end = out + rowBytes;
-  source -= 20;
+  // From the window's first value on: offsets that are not negative cost nothing.
+  source -= usize(RADIUS * 4);
   for (; out < end; out += 32, source += 32) {
-    const p0 = v128.load(source, 20);
-    let a0 = mul(p0, g5);
-    const p4 = v128.load(source, 36);
-    let a1 = mul(p4, g5);
-    const n1 = v128.load(source, 16);
-    const p1 = v128.load(source, 24);
-    a0 = madd(add(n1, p1), g4, a0);
-    const p3 = v128.load(source, 32);
-    const p5 = v128.load(source, 40);
-    a1 = madd(add(p3, p5), g4, a1);
-    const n2 = v128.load(source, 12);
-    const p2 = v128.load(source, 28);
-    a0 = madd(add(n2, p2), g3, a0);
-    const p6 = v128.load(source, 44);
-    a1 = madd(add(p2, p6), g3, a1);
-    const n3 = v128.load(source, 8);
-    a0 = madd(add(n3, p3), g2, a0);
-    const p7 = v128.load(source, 48);
-    a1 = madd(add(p1, p7), g2, a1);
-    const n4 = v128.load(source, 4);
-    a0 = madd(add(n4, p4), g1, a0);
-    const p8 = v128.load(source, 52);
-    a1 = madd(add(p0, p8), g1, a1);
-    const n5 = v128.load(source, 0);
-    a0 = madd(add(n5, p5), g0, a0);
-    const p9 = v128.load(source, 56);
-    a1 = madd(add(n1, p9), g0, a1);
-    v128.store(out, a0, 0);
-    v128.store(out, a1, 16);
+    const s3 = v128.load(source, 12);
+    const s4 = v128.load(source, 16);
+    const s5 = v128.load(source, 20);
+    const s6 = v128.load(source, 24);
+    const s7 = v128.load(source, 28);
+    const s8 = v128.load(source, 32);
+    const s9 = v128.load(source, 36);
+    const s10 = v128.load(source, 40);
+    let a = madd(add(s4, s6), g4, mul(s5, g5));
+    let b = madd(add(s8, s10), g4, mul(s9, g5));
+    a = madd(add(s3, s7), g3, a);
+    b = madd(add(s7, v128.load(source, 44)), g3, b);
+    a = madd(add(v128.load(source, 8), s8), g2, a);
+    b = madd(add(s6, v128.load(source, 48)), g2, b);
+    a = madd(add(v128.load(source, 4), s9), g1, a);
+    b = madd(add(s5, v128.load(source, 52)), g1, b);
+    a = madd(add(v128.load(source), s10), g0, a);
+    b = madd(add(s4, v128.load(source, 56)), g0, b);
+    v128.store(out, a);
+    v128.store(out, b, 16);
   }
 }
 
-/** Four rows of one plane from
- */
+/** Four rows of one plane from the fourteen rows of `source`; each row is read once for all four. */
 function blurDown(source: usize, out: usize): void {
-  const g0 = v128.load32_splat(WEIGHTS, 0);
-  const g1 = v128.load32_splat(WEIGHTS, 4);
-  const g2 = v128.load32_splat(WEIGHTS, 8);
-  const g3 = v128.load32_splat(WEIGHTS, 12);
-  const g4 = v128.load32_splat(WEIGHTS, 16);
-  const g5 = v128.load32_splat(WEIGHTS, 20);
+  const g0 = v128.load32_splat(WINDOW);
+  const g1 = v128.load32_splat(WINDOW, 4);
+  const g2 = v128.load32_splat(WINDOW, 8);
+  const g3 = v128.load32_splat(WINDOW, 12);
+  const g4 = v128.load32_splat(WINDOW, 16);
+  const g5 = v128.load32_splat(WINDOW, 20);
   const end = out + rowBytes;
   for (; out < end; out += 16, source += 16) {
-    const r0_5 = v128.load(source, 5 * ROW);
-    let a0_0 = mul(r0_5, g5);
-    const r0_6 = v128.load(source, 6 * ROW);
-    let a0_1 = mul(r0_6, g5);
-    const r0_7 = v128.load(source, 7 * ROW);
-    let a0_2 = mul(r0_7, g5);
-    const r0_8 = v128.load(source, 8 * ROW);
-    let a0_3 = mul(r0_8, g5);
-    const r0_4 = v128.load(source, 4 * ROW);
-    a0_0 = madd(add(r0_4, r0_6), g4, a0_0);
-    a0_1 = madd(add(r0_5, r0_7), g4, a0_1);
-    a0_2 = madd(add(r0_6, r0_8), g4, a0_2);
-    const r0_9 = v128.load(source, 9 * ROW);
-    a0_3 = madd(add(r0_7, r0_9), g4, a0_3);
-    const r0_3 = v128.load(source, 3 * ROW);
-    a0_0 = madd(add(r0_3, r0_7), g3, a0_0);
-    a0_1 = madd(add(r0_4, r0_8), g3, a0_1);
-    a0_2 = madd(add(r0_5, r0_9), g3, a0_2);
-    const r0_10 = v128.load(source, 10 * ROW);
-    a0_3 = madd(add(r0_6, r0_10), g3, a0_3);
-    const r0_2 = v128.load(source, 2 * ROW);
-    a0_0 = madd(add(r0_2, r0_8), g2, a0_0);
-    a0_1 = madd(add(r0_3, r0_9), g2, a0_1);
-    a0_2 = madd(add(r0_4, r0_10), g2, a0_2);
-    const r0_11 = v128.load(source, 11 * ROW);
-    a0_3 = madd(add(r0_5, r0_11), g2, a0_3);
-    const r0_1 = v128.load(source, 1 * ROW);
-    a0_0 = madd(add(r0_1, r0_9), g1, a0_0);
-    a0_1 = madd(add(r0_2, r0_10), g1, a0_1);
-    a0_2 = madd(add(r0_3, r0_11), g1, a0_2);
-    const r0_12 = v128.load(source, 12 * ROW);
-    a0_3 = madd(add(r0_4, r0_12), g1, a0_3);
-    const r0_0 = v128.load(source, 0 * ROW);
-    a0_0 = madd(add(r0_0, r0_10), g0, a0_0);
-    a0_1 = madd(add(r0_1, r0_11), g0, a0_1);
-    a0_2 = madd(add(r0_2, r0_12), g0, a0_2);
-    const r0_13 = v128.load(source, 13 * ROW);
-    a0_3 = madd(add(r0_3, r0_13), g0, a0_3);
-    v128.store(out, a0_0, 0 * ROW);
-    v128.store(out, a0_1, 1 * ROW);
-    v128.store(out, a0_2, 2 * ROW);
-    v128.store(out, a0_3, 3 * ROW);
+    const r4 = v128.load(source, 4 * ROW);
+    const r5 = v128.load(source, 5 * ROW);
+    const r6 = v128.load(source, 6 * ROW);
+    const r7 = v128.load(source, 7 * ROW);
+    const r8 = v128.load(source, 8 * ROW);
+    const r9 = v128.load(source, 9 * ROW);
+    let a = madd(add(r4, r6), g4, mul(r5, g5));
+    let b = madd(add(r5, r7), g4, mul(r6, g5));
+    let c = madd(add(r6, r8), g4, mul(r7, g5));
+    let d = madd(add(r7, r9), g4, mul(r8, g5));
+    const r3 = v128.load(source, 3 * ROW);
+    const r10 = v128.load(source, 10 * ROW);
+    a = madd(add(r3, r7), g3, a);
+    b = madd(add(r4, r8), g3, b);
+    c = madd(add(r5, r9), g3, c);
+    d = madd(add(r6, r10), g3, d);
+    const r2 = v128.load(source, 2 * ROW);
+    const r11 = v128.load(source, 11 * ROW);
+    a = madd(add(r2, r8), g2, a);
+    b = madd(add(r3, r9), g2, b);
+    c = madd(add(r4, r10), g2, c);
+    d = madd(add(r5, r11), g2, d);
+    const r1 = v128.load(source, ROW);
+    const r12 = v128.load(source, 12 * ROW);
+    a = madd(add(r1, r9), g1, a);
+    b = madd(add(r2, r10), g1, b);
+    c = madd(add(r3, r11), g1, c);
+    d = madd(add(r4, r12), g1, d);
+    a = madd(add(v128.load(source), r10), g0, a);
+    b = madd(add(r1, r11), g0, b);
+    c = madd(add(r2, r12), g0, c);
+    d = madd(add(r3, v128.load(source, 13 * ROW)), g0, d);
+    v128.store(out, a);
+    v128.store(out, b, ROW);
+    v128.store(out, c, 2 * ROW);
+    v128.store(out, d, 3 * ROW);
   }
 }
 
