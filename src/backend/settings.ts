@@ -48,6 +48,7 @@ export function trainingSettings(
     shDegree: settings.sh_degree as ShDegree,
     background: settings.background,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
+    antialiased: false,
   };
 }
 

@@ -10,7 +10,7 @@ import type { PointCloud } from "../backend/training.ts";
 import { readDataset, type Dataset, type DatasetFrame } from "../capture/dataset.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { encodePly } from "../splat/ply.ts";
+import { ANTIALIASED_COMMENT, encodePly } from "../splat/ply.ts";
 import { decodePoints } from "../splat/ply-read.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { finiteGaussians } from "../splat/select.ts";
@@ -67,6 +67,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       background: flags.background ?? (dataset.hasAlpha ? "white" : "black"),
       seed: flags.seed,
       bounds: null,
+      antialiased: flags.antialiased === true,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },
@@ -88,7 +89,8 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     });
   }
   const gaussians = finiteGaussians(result.gaussians);
-  const { sizeBytes } = await writeDurably(path, encodePly(gaussians)).catch((thrown: unknown) => {
+  const file = encodePly(gaussians, flags.antialiased === true ? [ANTIALIASED_COMMENT] : []);
+  const { sizeBytes } = await writeDurably(path, file).catch((thrown: unknown) => {
     // That file is the backend's, and so are its words; here nobody keeps frames.
     const cause = thrown instanceof SplatError ? (thrown.cause ?? thrown) : thrown;
     throw new SplatError("bad_input", `the scene was not written to ${path}: ${messageOf(cause)}`, {

@@ -13,6 +13,7 @@ export interface TrainFlags extends BackendFlags {
   readonly maxGaussians: number;
   readonly shDegree: string;
   readonly background?: "black" | "white" | "random";
+  readonly antialiased?: boolean;
   readonly threads?: number;
   readonly maxPixels: number;
   readonly seed: number;
@@ -41,6 +42,7 @@ export function registerTrain(program: Command): void {
         "behind the scene (default: white for images with alpha, else black)",
       ).choices(["black", "white", "random"]),
     )
+    .option("--antialiased", "train for viewers with the mip filter (SplatRenderMode: mip)")
     .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-pixels <n>",

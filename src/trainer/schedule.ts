@@ -20,6 +20,9 @@ const NOISE = 5e4;
 /** λ of opacity and of scale, as published. */
 const REGULARISER = 0.01;
 
+/** Whether Adam leaves alone what the step's image does not show: 0 = no. */
+const SPARSE_ADAM = 0;
+
 /** Steps between two degrees of spherical harmonics. */
 const SH_EVERY = 250;
 /** Steps between relocations. */
@@ -54,6 +57,7 @@ export function applySchedule(scalars: Float64Array, moment: Moment): void {
   scalars[SCALAR.opacitiesRate] = OPACITIES_RATE * fall;
   scalars[SCALAR.shRate] = COLOR_RATE * fall;
   scalars[SCALAR.shRestRate] = COLOR_REST_RATE * fall;
+  scalars[SCALAR.sparseAdam] = SPARSE_ADAM;
   scalars[SCALAR.noise] = NOISE * means;
   scalars[SCALAR.opacityWeight] = REGULARISER / gaussians;
   scalars[SCALAR.scaleWeight] = REGULARISER / (3 * gaussians);

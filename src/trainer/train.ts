@@ -26,6 +26,8 @@ export interface TrainerSettings {
   readonly live: boolean;
   /** Where first Gaussians may lie; null = anywhere in front of a frame. */
   readonly bounds: Box | null;
+  /** Make splats fainter as the blur widens them (Mip-Splatting's 2D filter); viewers must do the same. */
+  readonly antialiased: boolean;
 }
 
 /** A picture with its place. */
@@ -283,6 +285,7 @@ export class Trainer {
 
   #draw(camera: Camera, background: readonly number[]): void {
     const reached = Math.max(this.#leastDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.antialiased] = this.#settings.antialiased ? 1 : 0;
     this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
     this.engine.render(camera, background);
   }
