@@ -49,6 +49,7 @@ export function trainingSettings(
     background: settings.background,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
     exposure: settings.refine.exposure,
+    antialiased: false,
   };
 }
 

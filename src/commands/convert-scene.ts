@@ -36,7 +36,7 @@ export async function convertScene(input: string, output: string, flags: Convert
   const degree = Number(flags.shDegree ?? 3) as ShDegree;
   const selected = selectGaussians(read, flags.maxGaussians ?? read.count);
   const written = limitShDegree(selected, degree);
-  const bytesWritten = await writeScene(output, written, to);
+  const bytesWritten = await writeScene(output, written, { format: to });
   return {
     input,
     output,

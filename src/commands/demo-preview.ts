@@ -50,6 +50,7 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
     live: false,
     bounds: null,
     exposure: false,
+    antialiased: false,
   } as const;
   const training = await startTraining(settings, () => undefined);
   try {

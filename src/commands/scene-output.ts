@@ -41,11 +41,16 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /** Write a scene whose every value is finite; answers its size, bytes. Throws `bad_input`. */
-export async function writeScene(path: string, gaussians: Gaussians, format: SceneFormat): Promise<number> {
+export async function writeScene(
+  path: string,
+  gaussians: Gaussians,
+  { format, antialiased = false }: { readonly format: SceneFormat; readonly antialiased?: boolean },
+): Promise<number> {
   if (gaussians.count === 0 && format === "splat") {
     throw new SplatError("bad_input", `${path}: a .splat cannot hold a scene without Gaussians`);
   }
-  const { sizeBytes } = await writeDurably(path, encodeScene(gaussians, format)).catch((thrown: unknown) => {
+  const file = encodeScene(gaussians, format, antialiased);
+  const { sizeBytes } = await writeDurably(path, file).catch((thrown: unknown) => {
     // That file is the backend's, and so are its words; here nobody keeps frames.
     const cause = thrown instanceof SplatError ? (thrown.cause ?? thrown) : thrown;
     throw new SplatError("bad_input", `the scene was not written to ${path}: ${messageOf(cause)}`, {

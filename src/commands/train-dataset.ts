@@ -68,6 +68,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       bounds: null,
       frameBytes: bytesOfMib(flags.frameMemory),
       exposure: flags.exposure ?? !dataset.hasAlpha,
+      antialiased: flags.antialiased === true,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },
@@ -89,7 +90,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     });
   }
   const gaussians = finiteGaussians(result.gaussians);
-  const sizeBytes = await writeScene(path, gaussians, format);
+  const sizeBytes = await writeScene(path, gaussians, { format, antialiased: flags.antialiased === true });
   const mean = (key: "psnr" | "ssim"): number | null =>
     result.scores.length === 0
       ? null

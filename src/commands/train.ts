@@ -14,6 +14,7 @@ export interface TrainFlags extends BackendFlags {
   readonly shDegree: string;
   readonly background?: "black" | "white" | "random";
   readonly exposure?: boolean;
+  readonly antialiased?: boolean;
   readonly threads?: number;
   readonly maxPixels: number;
   readonly frameMemory?: number;
@@ -45,6 +46,7 @@ export function registerTrain(program: Command): void {
     )
     .option("--exposure", "learn each frame's own gain and bias (default: for images without alpha)")
     .option("--no-exposure", "take every frame's colours as they are")
+    .option("--antialiased", "train for viewers with the mip filter (SplatRenderMode: mip)")
     .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-pixels <n>",

@@ -1,7 +1,7 @@
 /** Every scene format in one place: what is read, what is written, and what a format cannot hold. */
 import { SplatError } from "../errors.ts";
 import type { Gaussians } from "./gaussians.ts";
-import { encodePly, plySize } from "./ply.ts";
+import { ANTIALIASED_COMMENT, encodePly, plySize } from "./ply.ts";
 import { readPlyScene } from "./ply-read.ts";
 import { finiteGaussians } from "./select.ts";
 import { decodeSplat, encodeSplat, SPLAT_BYTES } from "./splat-file.ts";
@@ -69,14 +69,17 @@ function soundScene(
 
 /**
  * A scene as a file, in pieces; pulled piece by piece, other work can go on in between. Every value must be finite
- * (see `finiteGaussians`).
+ * (see `finiteGaussians`). A scene trained `antialiased` says so where the format can.
  */
 export function encodeScene(
   gaussians: Gaussians,
   format: SceneFormat,
+  antialiased = false,
 ): Generator<Uint8Array> | AsyncGenerator<Uint8Array, void, undefined> {
-  if (format === "spz") return encodeSpz(gaussians);
-  return format === "ply" ? encodePly(gaussians) : encodeSplat(gaussians);
+  if (format === "spz") return encodeSpz(gaussians, antialiased);
+  return format === "ply"
+    ? encodePly(gaussians, antialiased ? [ANTIALIASED_COMMENT] : [])
+    : encodeSplat(gaussians);
 }
 
 /** Length of what `encodeScene` yields, bytes; undefined where only compressing it tells. */

@@ -27,8 +27,11 @@ const SH_BUCKETS = [8, 16] as const;
 const TO_RUB = mirror(1, -1, -1);
 
 /** The file in pieces. Every value must be finite. */
-export function encodeSpz(gaussians: Gaussians): AsyncGenerator<Uint8Array, void, undefined> {
-  return gzip(packed(gaussians));
+export function encodeSpz(
+  gaussians: Gaussians,
+  antialiased = false,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return gzip(packed(gaussians, antialiased));
 }
 
 /** Fractional bits of the positions, 0…22: the file's unit is 2^−this metres. */
@@ -60,9 +63,9 @@ export function spzClamped(gaussians: Gaussians): { far: number; size: number } 
   return { far, size };
 }
 
-function* packed(gaussians: Gaussians): Generator<Uint8Array> {
+function* packed(gaussians: Gaussians, antialiased: boolean): Generator<Uint8Array> {
   const fractionalBits = spzFractionalBits(gaussians);
-  yield header(gaussians, fractionalBits);
+  yield header(gaussians, fractionalBits, antialiased);
   for (const part of parts(gaussians, fractionalBits)) {
     for (let start = 0; start < gaussians.count; start += SLICE) {
       const end = Math.min(start + SLICE, gaussians.count);
@@ -73,7 +76,7 @@ function* packed(gaussians: Gaussians): Generator<Uint8Array> {
   }
 }
 
-function header({ count, shDegree }: Gaussians, fractionalBits: number): Uint8Array {
+function header({ count, shDegree }: Gaussians, fractionalBits: number, antialiased: boolean): Uint8Array {
   const bytes = new Uint8Array(SPZ_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, SPZ_MAGIC, true);
@@ -81,6 +84,7 @@ function header({ count, shDegree }: Gaussians, fractionalBits: number): Uint8Ar
   view.setUint32(8, count, true);
   bytes[12] = shDegree;
   bytes[13] = fractionalBits;
+  bytes[14] = antialiased ? 1 : 0;
   return bytes;
 }
 

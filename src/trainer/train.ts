@@ -35,6 +35,8 @@ export interface TrainerSettings {
   readonly frameBytes?: number | undefined;
   /** Learn each frame's gain and bias, for cameras that set their own exposure. */
   readonly exposure: boolean;
+  /** Make splats fainter as the blur widens them (Mip-Splatting's 2D filter); viewers must do the same. */
+  readonly antialiased: boolean;
 }
 
 export type TrainerPhase = "waiting" | "training" | "finishing" | "done";
@@ -270,6 +272,7 @@ export class Trainer {
 
   #draw(camera: Camera, background: readonly number[]): void {
     const reached = Math.max(this.#leastDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.antialiased] = this.#settings.antialiased ? 1 : 0;
     this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
     this.engine.render(camera, background);
   }

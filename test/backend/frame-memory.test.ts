@@ -56,6 +56,7 @@ async function offline(
       seed: 7,
       bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
       exposure: false,
+      antialiased: false,
       frameBytes: FRAME_BYTES,
     },
     maxPixels: 1e6,

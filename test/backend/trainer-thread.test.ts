@@ -8,6 +8,7 @@ const SETTINGS: TrainingSettings = {
   threads: 2,
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "black",
   seed: 7,
   live: true,

@@ -85,6 +85,7 @@ function learned(exposure: boolean): Trainer {
     live: true,
     bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
     exposure,
+    antialiased: false,
   } as const;
   const trainer = new Trainer(soloEngine({ gaussians: 400, shCount: 1 }), settings);
   for (const frame of unevenFrames()) trainer.addFrame(frame);

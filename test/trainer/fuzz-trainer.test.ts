@@ -25,6 +25,7 @@ function newTrainer(seed: number, frames: readonly TrainerFrame[]): Trainer {
     live: true,
     bounds: null,
     exposure: true,
+    antialiased: false,
   });
   for (const frame of frames) trainer.addFrame(frame);
   return trainer;

@@ -17,6 +17,7 @@ const SETTINGS: TrainerSettings = {
   live: false,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
   exposure: false,
+  antialiased: false,
   frameBytes: 4 * PICTURE_BYTES,
 };
 

@@ -43,7 +43,14 @@ afterEach(async () => {
 async function trainedWith(threads: number) {
   const { memory } = await startHelpers(threads - 1);
   const engine = new Engine(memory, { ...CAPACITY, threads }, instantiateKernels(KERNELS, memory, 0));
-  const settings = { maxGaussians: 500, shDegree: 1, background: "random", seed: 3, live: true } as const;
+  const settings = {
+    antialiased: false,
+    maxGaussians: 500,
+    shDegree: 1,
+    background: "random",
+    seed: 3,
+    live: true,
+  } as const;
   const trainer = new Trainer(engine, {
     ...settings,
     exposure: true,

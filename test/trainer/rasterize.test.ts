@@ -190,6 +190,27 @@ describe("conventions", () => {
     return [0, 1, 2, 3].map((plane) => engine.views.image[plane * 33 * 33 + p]);
   }
 
+  it("makes a splat as much fainter as the blur widens it, when antialiased", () => {
+    const engine = soloEngine();
+    engine.views.scalars[SCALAR.antialiased] = 1;
+    // A round Gaussian of variance s px² has determinant s² before the blur and (s + 0.3)² after.
+    for (const variance of [0.01, 0.3, 4]) {
+      engine.count = 0;
+      addBlob(engine, {
+        mean: [0, 0, 1],
+        logScale: Math.log(Math.sqrt(variance) / 100),
+        opacity: logit(0.8),
+      });
+      engine.render(square, [0, 0, 0]);
+      expect(1 - pixel(engine, 16, 16)[0]).toBeCloseTo((0.8 * variance) / (variance + 0.3), 6);
+    }
+    // A point would vanish: it keeps 0.005 of its opacity, which is less than is drawn.
+    engine.count = 0;
+    addBlob(engine, { mean: [0, 0, 1], logScale: TINY, opacity: logit(0.5) });
+    engine.render(square, [0, 0, 0]);
+    expect(pixel(engine, 16, 16)[0]).toBe(1);
+  });
+
   it("puts pixel centres at +0.5 and adds 0.3 px² to the splat", () => {
     const engine = soloEngine();
     addBlob(engine, { mean: [0, 0, 1], logScale: TINY, opacity: logit(0.5), color: [1, 0.5, 0.25] });

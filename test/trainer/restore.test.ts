@@ -8,6 +8,7 @@ import { drawnFrames, largestDifference, soloEngine } from "./scenes.ts";
 const SETTINGS: TrainerSettings = {
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "random",
   seed: 7,
   live: true,

@@ -7,6 +7,7 @@ import { drawnFrames, soloEngine } from "./scenes.ts";
 const SETTINGS: TrainerSettings = {
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "black",
   seed: 7,
   live: true,

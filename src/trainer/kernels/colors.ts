@@ -50,7 +50,7 @@ export function colorFour(s: usize, i: usize, lanes: i32): void {
   }
   for (let c: usize = 0; c < 48; c += 16) {
     const value = add(splat(0.5), get(s, COLOR + c));
-    put(s, COLOR + c, and(f32x4.min(value, splat(COLOR_MAX)), f32x4.gt(value, splat(0))));
+    put(s, COLOR + c, and(f32x4.pmin(value, splat(COLOR_MAX)), f32x4.gt(value, splat(0))));
   }
 }
 

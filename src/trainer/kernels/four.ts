@@ -4,7 +4,8 @@
  */
 import * as ADDRESS from "./addresses.ts";
 import { at, scalar } from "./memory.ts";
-import { add, and, div, exp, madd, mul, reciprocal, root, rowsOf3ToColumns, splat, sub, transpose } from "./simd.ts";
+import { add, and,
+  between, div, exp, madd, mul, reciprocal, root, rowsOf3ToColumns, splat, sub, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 /** Variance added to each splat, px². */
@@ -135,7 +136,7 @@ export function loadShapes(s: usize, i: usize): void {
   const y0 = get(s, QUAT + 32);
   const z0 = get(s, QUAT + 48);
   // Divided by the largest part first, so that no square leaves the range of floats.
-  const largest = f32x4.max(f32x4.max(f32x4.abs(w0), f32x4.abs(x0)), f32x4.max(f32x4.abs(y0), f32x4.abs(z0)));
+  const largest = f32x4.pmax(f32x4.pmax(f32x4.abs(w0), f32x4.abs(x0)), f32x4.pmax(f32x4.abs(y0), f32x4.abs(z0)));
   const isZero = f32x4.lt(largest, splat(1e-37));
   const first = v128.andnot(reciprocal(largest), isZero);
   const w1 = mul(w0, first);
@@ -221,7 +222,7 @@ export function projectShapes(s: usize): void {
 // @ts-ignore: decorator
 @inline
 function cut(x: v128, limit: v128): v128 {
-  return f32x4.max(f32x4.neg(limit), f32x4.min(limit, x));
+  return between(x, f32x4.neg(limit), limit);
 }
 
 /** All ones in the lanes whose bit of `bits` is set. */

@@ -15,28 +15,53 @@ const TWO_PI: f32 = 6.283185307179586;
 // In the scratch: how far each moves [3], and which do [3].
 const MOVED: usize = FOUR_END;
 const MASK: usize = FOUR_END + 48;
-/** [3] sin, cos of an angle. */
+/** Sine and cosine of an angle. */
 const SINE: usize = FOUR_END + 96;
 const COSINE: usize = FOUR_END + 112;
+// Filled once per chunk: what seed and step give to each of the four hashes [4]; no logit above this moves.
+const KEYS: usize = 6144;
+const HIGHEST: usize = 6208;
+
+/** What the step's noise needs: `KEYS`, and the logit of the most opaque Gaussian that moves at all. */
+export function loadNoise(s: usize): void {
+  const seed = i32(i64(scalar64(SCALAR.seed)));
+  const step = i32(i64(scalar64(SCALAR.adamStep)));
+  for (let part: i32 = 1; part <= 4; part++) {
+    const key = ((seed + part) * 0x9e3779b1) ^ (step * 0x85ebca77);
+    put(s, KEYS + (usize(part - 1) << 4), i32x4.splat(key));
+  }
+  const noise = scalar(SCALAR.noise);
+  let highest: f32 = -f32.MAX_VALUE;
+  if (noise > STRENGTH_MIN) {
+    const opacity: f32 = 0.01 * logOf(noise / STRENGTH_MIN) + 0.01;
+    highest = opacity < 0.99 ? logOf(opacity / (1 - opacity)) : f32.MAX_VALUE;
+  }
+  put(s, HIGHEST, splat(highest));
+}
+
+function logOf(x: f32): f32 {
+  return f32x4.extract_lane(log(splat(x)), 0);
+}
 
 /** Move those of Gaussians i…i+3 whose bit is set in `lanes`. */
 export function addNoise(s: usize, i: usize, lanes: i32): void {
+  const logit = v128.load(at(ADDRESS.opacities) + (i << 2));
+  const candidates = and(laneMask(lanes), f32x4.lt(logit, get(s, HIGHEST)));
+  if (!v128.any_true(candidates)) return;
   const noise = scalar(SCALAR.noise);
-  if (noise == 0) return;
   const one = splat(1);
-  const opacity = div(one, add(one, exp(f32x4.neg(v128.load(at(ADDRESS.opacities) + (i << 2))))));
+  const opacity = div(one, add(one, exp(f32x4.neg(logit))));
   const strength = div(splat(noise), add(one, exp(mul(splat(100), sub(opacity, splat(DEAD_OPACITY))))));
-  const moves = and(laneMask(lanes), f32x4.ge(strength, splat(STRENGTH_MIN)));
+  const moves = and(candidates, f32x4.ge(strength, splat(STRENGTH_MIN)));
   if (!v128.any_true(moves)) return;
   loadScales(s, i);
   loadShapes(s, i);
-  const seed = i32(i64(scalar64(SCALAR.seed)));
-  const radius = radiusOf(hash(seed + 1, i));
-  turn(s, hash(seed + 2, i));
+  const radius = radiusOf(hash(s, 0, i));
+  turn(s, hash(s, 1, i));
   const n0 = mul(radius, get(s, COSINE));
   const n1 = mul(radius, get(s, SINE));
-  const lastRadius = radiusOf(hash(seed + 3, i));
-  turn(s, hash(seed + 4, i));
+  const lastRadius = radiusOf(hash(s, 2, i));
+  turn(s, hash(s, 3, i));
   const n2 = mul(lastRadius, get(s, COSINE));
   // Σ ξ = (R S)(R S)ᵀ ξ.
   const own0 = madd(get(s, SHAPE), n0, madd(get(s, SHAPE + 48), n1, mul(get(s, SHAPE + 96), n2)));
@@ -57,12 +82,12 @@ export function addNoise(s: usize, i: usize, lanes: i32): void {
   }
 }
 
-/** `hash3` of (a, step, each of i…i+3). */
-function hash(a: i32, i: usize): v128 {
-  const step = i32(i64(scalar64(SCALAR.adamStep)));
-  const common = (a * 0x9e3779b1) ^ (step * 0x85ebca77);
+/** `hash3` of (seed + 1 + part, step, each of i…i+3). */
+// @ts-ignore: decorator
+@inline
+function hash(s: usize, part: usize, i: usize): v128 {
   const index = i32x4.add(i32x4.splat(i32(i)), i32x4(0, 1, 2, 3));
-  let h = v128.xor(i32x4.splat(common), i32x4.mul(index, i32x4.splat(0xc2b2ae3d)));
+  let h = v128.xor(get(s, KEYS + (part << 4)), i32x4.mul(index, i32x4.splat(0xc2b2ae3d)));
   h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 16)), i32x4.splat(0x85ebca6b));
   h = i32x4.mul(v128.xor(h, i32x4.shr_u(h, 13)), i32x4.splat(0xc2b2ae35));
   return v128.xor(h, i32x4.shr_u(h, 16));

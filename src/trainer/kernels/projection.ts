@@ -29,7 +29,7 @@ import {
 } from "./four.ts";
 import { SPLAT_STRIDE } from "./layout.ts";
 import { at, scalar, scratch } from "./memory.ts";
-import { add, and, div, log, madd, mul, root, splat, sub, transpose } from "./simd.ts";
+import { add, and, between, div, log, madd, mul, root, splat, sub, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 const NEAR: f32 = 0.01;
@@ -69,7 +69,7 @@ function projectFour(s: usize, i: usize, candidates: v128, antialiased: bool): v
   const xx = add(get(s, XX), splat(BLUR));
   const yy = add(get(s, YY), splat(BLUR));
   let opacity = get(s, OPACITY);
-  if (antialiased) opacity = mul(opacity, root(f32x4.max(splat(FILTER_MIN), div(get(s, SHARP), det))));
+  if (antialiased) opacity = mul(opacity, root(f32x4.pmax(div(get(s, SHARP), det), splat(FILTER_MIN))));
   const qMax = mul(splat(2), log(mul(opacity, splat(1 / ALPHA_MIN))));
   const extentX = root(mul(qMax, xx));
   const extentY = root(mul(qMax, yy));
@@ -79,7 +79,7 @@ function projectFour(s: usize, i: usize, candidates: v128, antialiased: bool): v
   const c = div(xx, det);
   // A needle thousands of pixels long would come out of rounding with q < 0 somewhere.
   const limit = mul(splat(CORRELATION_MAX), mul(root(a), root(c)));
-  const b = f32x4.max(f32x4.neg(limit), f32x4.min(limit, f32x4.neg(div(get(s, XY), det))));
+  const b = between(f32x4.neg(div(get(s, XY), det)), f32x4.neg(limit), limit);
   // Written so that NaN anywhere is refused too.
   let shown = and(candidates, f32x4.ge(opacity, splat(ALPHA_MIN)));
   shown = and(shown, and(f32x4.gt(add(x, extentX), splat(0)), f32x4.lt(sub(x, extentX), get(s, WIDTH))));

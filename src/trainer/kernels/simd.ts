@@ -113,12 +113,20 @@ export function and(a: v128, b: v128): v128 {
   return v128.and(a, b);
 }
 
+/** x, no lower and no higher than that; NaN stays NaN. (`min` and `max` are many instructions, these are one.) */
+// @ts-ignore: decorator
+@inline
+export function between(x: v128, low: v128, high: v128): v128 {
+  return f32x4.pmax(f32x4.pmin(x, high), low);
+}
+
 /** e^x, relative error 2e-7; x is cut to −87…88. NaN stays NaN. (Cody–Waite reduction; Cephes' polynomial.) */
 // @ts-ignore: decorator
 @inline
 export function exp(raw: v128): v128 {
-  const x = f32x4.min(f32x4.max(raw, splat(-87)), splat(88));
-  const whole = f32x4.nearest(mul(x, splat(1.44269504)));
+  const x = between(raw, splat(-87), splat(88));
+  const shifted = add(mul(x, splat(1.44269504)), splat(12582912));
+  const whole = sub(shifted, splat(12582912));
   const f = nmadd(whole, splat(-2.12194440e-4), nmadd(whole, splat(0.693359375), x));
   let p = madd(f, splat(1.9875691500e-4), splat(1.3981999507e-3));
   p = madd(p, f, splat(8.3334519073e-3));
@@ -126,8 +134,7 @@ export function exp(raw: v128): v128 {
   p = madd(p, f, splat(1.6666665459e-1));
   p = madd(p, f, splat(5.0000001201e-1));
   p = madd(mul(p, f), f, add(f, splat(1)));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(whole), i32x4.splat(127)), 23);
-  return mul(p, power);
+  return mul(p, i32x4.shl(i32x4.add(shifted, i32x4.splat(127)), 23));
 }
 
 /** ln(1 + f) for f in −0.3…0.42, relative error 2e-7 (Cephes' polynomial). */

@@ -27,7 +27,7 @@ import {
 } from "./four.ts";
 import { CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE } from "./layout.ts";
 import { at, scalar, scratch } from "./memory.ts";
-import { addNoise } from "./noise.ts";
+import { addNoise, loadNoise } from "./noise.ts";
 import { directionBackward, shapeBackward } from "./projection-backward.ts";
 import { add, and, columnsToRowsOf3, madd, mul, splat, sum4, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
@@ -44,6 +44,7 @@ export function updateGaussians(from: i32, to: i32): void {
   const s = scratch();
   loadCamera(s);
   loadRates(s);
+  loadNoise(s);
   memory.fill(s + CAMERA_SUMS, 0, 256);
   const sparse = scalar(SCALAR.sparseAdam) == 1;
   const antialiased = scalar(SCALAR.antialiased) == 1;
