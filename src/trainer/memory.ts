@@ -109,6 +109,8 @@ function regions(capacity: Capacity) {
     pairSplat: [Int32Array, pairs],
     /** [P] the pair's own slot in `pairGradients`. */
     pairSlot: [Int32Array, pairs],
+    /** [P,2] which 4-pixel vectors of its tile each pair blends, one bit each: the kernels' way back. */
+    pairMask: [Uint32Array, pairs * 2],
     /** [P,9] each pair's gradient, splat by splat: no two workers write the same place. */
     pairGradients: [Float32Array, pairs * GRADIENT_STRIDE],
   } as const;

@@ -15,6 +15,8 @@ const LAYOUT = 5; // rises when the arrays have moved: make the views anew
 const CAPACITY = 6; // [5] gaussians, shCount, pixels, pairs, threads
 const FAILED = 11; // a helper threw: the results of this stage are not whole
 const STOP_STAGE = -1;
+/** Looks at a word before sleeping: some 20 µs. */
+const LOOKS = 5000;
 
 /** One kind of work, split into items that are independent of each other. */
 export interface Stage {
@@ -50,7 +52,7 @@ export function createPool(control: Int32Array, stages: readonly Stage[], helper
       Atomics.notify(control, GENERATION);
       drain(control, stages[stage]);
       for (let done; (done = Atomics.load(control, FINISHED)) < helpers;) {
-        Atomics.wait(control, FINISHED, done);
+        waitForChange(control, FINISHED, done);
       }
       if (Atomics.load(control, FAILED) !== 0) throw new Error(`a helper failed in stage ${stage}`);
     },
@@ -83,7 +85,7 @@ export function serveStages(
   let stages: readonly Stage[] = [];
   const thread = Atomics.add(control, READY, 1) + 1;
   for (;;) {
-    Atomics.wait(control, GENERATION, generation);
+    waitForChange(control, GENERATION, generation);
     const now = Atomics.load(control, GENERATION);
     if (now === generation) continue;
     generation = now;
@@ -104,6 +106,15 @@ export function serveStages(
       Atomics.notify(control, FINISHED);
     }
   }
+}
+
+/**
+ * Wait until a word is no longer `value`. Most waits are shorter than waking a thread takes, so a short while is spent
+ * looking before the thread sleeps.
+ */
+function waitForChange(control: Int32Array, word: number, value: number): void {
+  for (let look = 0; look < LOOKS; look++) if (Atomics.load(control, word) !== value) return;
+  Atomics.wait(control, word, value);
 }
 
 function drain(control: Int32Array, stage: Stage): void {

@@ -7,27 +7,33 @@
  */
 import * as SCALAR from "./scalars.ts";
 
-const MEANS_RATE = 2e-4;
-const MEANS_FALL = 0.01;
-const SCALES_RATE = 0.01;
-const QUATS_RATE = 3e-3;
-const OPACITIES_RATE = 0.05;
-const COLOR_RATE = 0.01;
-const COLOR_REST_RATE = 5e-4;
-const OTHERS_FALL = 0.2;
-/** MCMC noise in units of the means' rate. The paper's 5e5 is for 30 000 steps. */
-const NOISE = 5e4;
-/** λ of opacity and of scale, as published. */
-const REGULARISER = 0.01;
+/** The numbers that decide how training goes; one set for every scene. */
+export const RECIPE = {
+  /** Adam's rates at the start; the means' is in units of the scene's size. */
+  meansRate: 2e-4,
+  scalesRate: 0.01,
+  quatsRate: 3e-3,
+  opacitiesRate: 0.05,
+  colorRate: 0.01,
+  colorRestRate: 5e-4,
+  /** What the rates fall to by the end of the finishing phase, as a share of the start. */
+  meansFall: 0.01,
+  othersFall: 0.2,
+  /** MCMC noise in units of the means' rate. The paper's 5e5 is for 30 000 steps. */
+  noise: 5e4,
+  /** λ of opacity and of scale, as published. */
+  opacityWeight: 0.01,
+  scaleWeight: 0.01,
+  /** Steps between two degrees of spherical harmonics. */
+  shEvery: 250,
+  /** Steps between relocations. */
+  refineEvery: 100,
+  /** The set grows by this factor at each. */
+  growth: 1.05,
+  /** Share of the finishing phase after which the set stays as it is. */
+  settleAt: 0.8,
+};
 
-/** Steps between two degrees of spherical harmonics. */
-const SH_EVERY = 250;
-/** Steps between relocations. */
-export const REFINE_EVERY = 100;
-/** The set grows by this factor at each. */
-export const GROWTH = 1.05;
-/** Share of the finishing phase after which the set stays as it is. */
-export const SETTLE_AT = 0.8;
 /** Share of live steps that go to the newest frame (on-the-fly-nvs, ARTDECO). */
 const NEWEST_SHARE = 0.2;
 
@@ -45,23 +51,23 @@ export interface Moment {
 /** Write the rates and weights of one step. */
 export function applySchedule(scalars: Float64Array, moment: Moment): void {
   const { step, finished, size, gaussians } = moment;
-  const means = MEANS_RATE * size * MEANS_FALL ** finished;
-  const fall = OTHERS_FALL ** finished;
+  const means = RECIPE.meansRate * size * RECIPE.meansFall ** finished;
+  const fall = RECIPE.othersFall ** finished;
   scalars[SCALAR.adamStep] = step + 1;
   scalars[SCALAR.meansRate] = means;
-  scalars[SCALAR.logScalesRate] = SCALES_RATE * fall;
-  scalars[SCALAR.quatsRate] = QUATS_RATE * fall;
-  scalars[SCALAR.opacitiesRate] = OPACITIES_RATE * fall;
-  scalars[SCALAR.shRate] = COLOR_RATE * fall;
-  scalars[SCALAR.shRestRate] = COLOR_REST_RATE * fall;
-  scalars[SCALAR.noise] = NOISE * means;
-  scalars[SCALAR.opacityWeight] = REGULARISER / gaussians;
-  scalars[SCALAR.scaleWeight] = REGULARISER / (3 * gaussians);
+  scalars[SCALAR.logScalesRate] = RECIPE.scalesRate * fall;
+  scalars[SCALAR.quatsRate] = RECIPE.quatsRate * fall;
+  scalars[SCALAR.opacitiesRate] = RECIPE.opacitiesRate * fall;
+  scalars[SCALAR.shRate] = RECIPE.colorRate * fall;
+  scalars[SCALAR.shRestRate] = RECIPE.colorRestRate * fall;
+  scalars[SCALAR.noise] = RECIPE.noise * means;
+  scalars[SCALAR.opacityWeight] = RECIPE.opacityWeight / gaussians;
+  scalars[SCALAR.scaleWeight] = RECIPE.scaleWeight / (3 * gaussians);
 }
 
 /** Degree of spherical harmonics after `step` steps: colour that depends on the view comes in bit by bit. */
 export function shDegreeAt(step: number): number {
-  return Math.floor(step / SH_EVERY);
+  return Math.floor(step / RECIPE.shEvery);
 }
 
 /** A frame as the sampler sees it; `steps` = how often it was trained on. */

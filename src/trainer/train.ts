@@ -10,7 +10,7 @@ import { sceneExtent, type Extent } from "./extent.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
 import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
-import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
+import { applySchedule, nextFrame, RECIPE, shDegreeAt } from "./schedule.ts";
 import * as SCALAR from "./scalars.ts";
 import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
 import type { TrainerState } from "./state.ts";
@@ -230,7 +230,7 @@ export class Trainer {
     state.steps++;
     if (state.half === null) state.psnr = psnr;
     if (state.steps >= HALF_STEPS) state.half = null;
-    if (finished < SETTLE_AT) this.#refine();
+    if (finished < RECIPE.settleAt) this.#refine();
     return { index: state.frame.index, psnr: state.psnr, first: state.steps === 1 };
   }
 
@@ -325,13 +325,13 @@ export class Trainer {
   }
 
   #refine(): void {
-    if (this.#step - this.#refineFrom < REFINE_EVERY) return;
+    if (this.#step - this.#refineFrom < RECIPE.refineEvery) return;
     this.#refineFrom = this.#step;
     const { engine } = this;
     const { count } = engine;
     const dead = deadGaussians(engine.views, count);
     if (dead.length > 0) copyOntoLive(engine.views, dead, count, this.#random, true);
-    const grown = Math.min(this.#settings.maxGaussians, Math.floor(count * GROWTH));
+    const grown = Math.min(this.#settings.maxGaussians, Math.floor(count * RECIPE.growth));
     if (grown <= count) return;
     const added = Array.from({ length: grown - count }, (_, i) => count + i);
     if (copyOntoLive(engine.views, added, count, this.#random, false)) engine.count = grown;

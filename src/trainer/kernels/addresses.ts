@@ -37,3 +37,4 @@ export const lossSums = 31;
 export const pairSplat = 32;
 export const pairSlot = 33;
 export const pairGradients = 34;
+export const pairMask = 35;

@@ -250,7 +250,7 @@ function targetRow(y: i32, rows: usize): f32 {
     const rendered = add(v128.load(rows), splat(SHIFT));
     const error = sub(f32x4.pmin(splat(1), f32x4.pmax(splat(0), rendered)), wanted);
     squared = madd(error, error, squared);
-    storeLanes(out, wanted, min(4, end - x));
+    storeLanes(out, wanted, end - x);
   }
   return sum4(squared);
 }
@@ -294,7 +294,7 @@ function derivativesRow(y: i32, moments: usize): f32 {
     );
     const dX = nmadd(my, dXY, add(half, half));
     total = add(total, v128.and(ssim, counts));
-    const lanes = min(4, end - x);
+    const lanes = end - x;
     storeLanes(out, v128.and(dX, counts), lanes);
     storeLanes(out1, v128.and(dXX, counts), lanes);
     storeLanes(out2, v128.and(dXY, counts), lanes);
@@ -369,6 +369,6 @@ function gradientRow(y: i32, blurred: usize): void {
     const gradient = madd(weight, add(v128.load(blurred), dXY), sign);
     const counts = counting(columns, width4, hides, mask);
     columns = i32x4.add(columns, i32x4.splat(4));
-    storeLanes(out, v128.and(gradient, counts), min(4, end - x));
+    storeLanes(out, v128.and(gradient, counts), end - x);
   }
 }

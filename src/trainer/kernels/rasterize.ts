@@ -1,14 +1,19 @@
 /**
  * Splats → image and back, tile by tile: `rasterize.ts` of the reference, four pixels of a row at a time.
  *
- * The tile at hand lies in the thread's scratch, vector by vector, so that everything about four pixels is in one or
- * two cache lines: transmittance, red, green, blue (forward); transmittance, rest of the light, dL/dred, dL/dgreen,
- * dL/dblue (backward). The transmittance of a closed pixel is negative.
+ * A tile is 64 vectors of four pixels. For each splat the vectors it covers are found first, four rows at once, as
+ * the bits of one 64-bit mask: in row y the splat's q stays below qMax between two known ends. One loop over the set
+ * bits then does the blending; it has no inner loops of a few turns each, which the processor could not predict. The
+ * backward pass takes over the mask that the forward pass left, cut to the vectors where something was blended.
+ *
+ * Vector v holds row v & 15 of the tile, columns 4 (v >> 4) … + 3. The tile at hand lies in the thread's scratch,
+ * vector by vector: transmittance, red, green, blue (forward); transmittance, rest of the light, dL/dred, dL/dgreen,
+ * dL/dblue (backward). The transmittance of a closed pixel is negative; pixels beyond the image are closed.
  */
 import * as ADDRESS from "./addresses.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE } from "./layout.ts";
 import { at, scalar, scalarInt, scratch } from "./memory.ts";
-import { add, div, exp2, madd, mul, nmadd, splat, storeLanes, sub, sum4 } from "./simd.ts";
+import { add, div, exp2, log2, madd, mul, nmadd, splat, storeLanes, sub, sum4, sums4 } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 const ALPHA_MAX: f32 = 0.999;
@@ -16,13 +21,16 @@ const ALPHA_MIN: f32 = 1.0 / 255.0;
 const TRANSMITTANCE_MIN: f32 = 1e-4;
 /** exp(−q/2) = 2^(q · this). */
 const HALF_LOG2E: f32 = -0.72134752044;
-/** Vectors per row of a tile. */
-const VECTORS = TILE / 4;
 const SPLAT_BYTES: usize = SPLAT_STRIDE * 4;
 const GRADIENT_BYTES: usize = GRADIENT_STRIDE * 4;
+const VECTORS = 64;
 /** Bytes per vector of the forward and of the backward state. */
 const STATE: usize = 64;
 const STATE_BACK: usize = 80;
+/** Offsets in the scratch of what holds for the splat at hand: [4,4] dx · [16] factor of dx · [16] what is left of it. */
+const DX: usize = 8192;
+const LINEAR: usize = DX + 64;
+const CONSTANT: usize = LINEAR + 64;
 
 /** Blend a tile into `image`. */
 export function rasterizeTile(tile: i32): void {
@@ -31,102 +39,163 @@ export function rasterizeTile(tile: i32): void {
   const tilesX = scalarInt(SCALAR.tilesX);
   const x0 = (tile % tilesX) * TILE;
   const y0 = (tile / tilesX) * TILE;
-  const xEnd = min(x0 + TILE, width) - 1;
-  const yEnd = min(y0 + TILE, height) - 1;
+  const columns = min(TILE, width - x0);
+  const rows = min(TILE, height - y0);
   const state = scratch();
-  for (let v: usize = 0; v < usize(TILE * VECTORS) * STATE; v += STATE) {
-    v128.store(state + v, splat(1));
-    v128.store(state + v, splat(0), 16);
-    v128.store(state + v, splat(0), 32);
-    v128.store(state + v, splat(0), 48);
+  for (let v = 0; v < VECTORS; v++) {
+    const p = state + usize(v) * STATE;
+    v128.store(p, openLanes(v, columns, rows));
+    v128.store(p, splat(0), 16);
+    v128.store(p, splat(0), 32);
+    v128.store(p, splat(0), 48);
   }
-  blend(tile, state, x0, y0, xEnd, yEnd);
-  storeTile(state, x0, y0, xEnd, yEnd);
+  blend(tile, state, f32(x0), f32(y0), columns * rows);
+  storeTile(state, x0, y0, columns, rows);
 }
 
-function blend(tile: i32, state: usize, x0: i32, y0: i32, xEnd: i32, yEnd: i32): void {
+/** 1 in the lanes of vector v that lie on the image, −1 beyond it. */
+// @ts-ignore: decorator
+@inline
+function openLanes(v: i32, columns: i32, rows: i32): v128 {
+  const inside = v128.and(
+    i32x4.lt_s(add_i(i32x4.splat((v >> 4) << 2), i32x4(0, 1, 2, 3)), i32x4.splat(columns)),
+    i32x4.lt_s(i32x4.splat(v & 15), i32x4.splat(rows)),
+  );
+  return v128.bitselect(splat(1), splat(-1), inside);
+}
+
+// @ts-ignore: decorator
+@inline
+function add_i(a: v128, b: v128): v128 {
+  return i32x4.add(a, b);
+}
+
+/**
+ * For the splat at s: fill the tables of dx by column of vectors, and of the two parts of log2(alpha) by row, so that
+ * log2(alpha) = dx · (a' dx + linear) + constant.
+ */
+// @ts-ignore: decorator
+@inline
+function fillTables(state: usize, s: usize, x0: f32, y0: f32): void {
+  const dx = add(splat(x0 + 0.5 - load<f32>(s)), f32x4(0, 1, 2, 3));
+  v128.store(state, dx, DX);
+  v128.store(state, add(dx, splat(4)), DX + 16);
+  v128.store(state, add(dx, splat(8)), DX + 32);
+  v128.store(state, add(dx, splat(12)), DX + 48);
+  const linear = splat(2 * HALF_LOG2E * load<f32>(s, 12));
+  const square = splat(HALF_LOG2E * load<f32>(s, 16));
+  const strength = log2(load<f32>(s, 20));
+  let dy = add(splat(y0 + 0.5 - load<f32>(s, 4)), f32x4(0, 1, 2, 3));
+  for (let group: usize = 0; group < 64; group += 16) {
+    v128.store(state + group, mul(dy, linear), LINEAR);
+    v128.store(state + group, madd(mul(dy, dy), square, splat(strength)), CONSTANT);
+    dy = add(dy, splat(4));
+  }
+}
+
+/** The vectors of the tile that the splat at s covers. Rows it does not touch give the root of a negative number: no bit. */
+// @ts-ignore: decorator
+@inline
+function coverage(s: usize, x0: f32, y0: f32): u64 {
+  const a = load<f32>(s, 8);
+  const b = load<f32>(s, 12);
+  const c = load<f32>(s, 16);
+  const inverseA: f32 = 1 / a;
+  const det = splat(a * c - b * b);
+  const most = splat(a * load<f32>(s, 36));
+  const slope = splat(-b * inverseA);
+  const center = splat(load<f32>(s) - x0);
+  let dy = add(splat(y0 + 0.5 - load<f32>(s, 4)), f32x4(0, 1, 2, 3));
+  let mask: u64 = 0;
+  for (let group: u64 = 0; group < 16; group += 4) {
+    const half = mul(f32x4.sqrt(nmadd(det, mul(dy, dy), most)), splat(inverseA));
+    const middle = madd(slope, dy, center);
+    const left = sub(middle, half);
+    const right = add(middle, half);
+    mask |= rowsWhere(left, right, 0.5) << group;
+    mask |= rowsWhere(left, right, 4.5) << (group + 16);
+    mask |= rowsWhere(left, right, 8.5) << (group + 32);
+    mask |= rowsWhere(left, right, 12.5) << (group + 48);
+    dy = add(dy, splat(4));
+  }
+  return mask;
+}
+
+/** In which of four rows the span reaches one of the pixel centres first … first + 3. */
+// @ts-ignore: decorator
+@inline
+function rowsWhere(left: v128, right: v128, first: f32): u64 {
+  return u64(i32x4.bitmask(v128.and(f32x4.le(left, splat(first + 3)), f32x4.ge(right, splat(first)))));
+}
+
+function blend(tile: i32, state: usize, x0: f32, y0: f32, pixels: i32): void {
   const splats = at(ADDRESS.splats);
-  let pair = at(ADDRESS.pairSplat) + (usize(load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2))) << 2);
-  const pairEnd = at(ADDRESS.pairSplat) + (usize(load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2), 4)) << 2);
-  let open = (xEnd - x0 + 1) * (yEnd - y0 + 1);
-  for (; pair < pairEnd && open > 0; pair += 4) {
-    const s = splats + usize(load<i32>(pair)) * SPLAT_BYTES;
-    const mx = load<f32>(s);
-    const my = load<f32>(s, 4);
-    const a = load<f32>(s, 8);
-    const b = load<f32>(s, 12);
-    const c = load<f32>(s, 16);
-    const opacity = v128.load32_splat(s, 20);
-    const red = v128.load32_splat(s, 24);
-    const green = v128.load32_splat(s, 28);
-    const blue = v128.load32_splat(s, 32);
-    const qMax = load<f32>(s, 36);
-    const extentY = load<f32>(s, 44);
-    const inverseA: f32 = 1 / a;
-    const scaledA = splat(a * HALF_LOG2E);
-    const rowFrom = max(y0, i32(ceil<f32>(my - extentY - 0.5)));
-    const rowTo = min(yEnd, i32(floor<f32>(my + extentY - 0.5)));
-    for (let y = rowFrom; y <= rowTo; y++) {
-      const dy = f32(y) + 0.5 - my;
-      const bdy = b * dy;
-      const cdyy = c * dy * dy;
-      const discriminant = bdy * bdy - a * (cdyy - qMax);
-      if (discriminant <= 0) continue;
-      const root = sqrt<f32>(discriminant);
-      const from = max(x0, i32(ceil<f32>(mx - (bdy + root) * inverseA - 0.5))) & ~3;
-      const to = min(xEnd, i32(floor<f32>(mx - (bdy - root) * inverseA - 0.5)));
-      if (to < from) continue;
-      let dx = add(splat(f32(from) + 0.5 - mx), f32x4(0, 1, 2, 3));
-      let p = state + usize((y - y0) * VECTORS + ((from - x0) >> 2)) * STATE;
-      const end = state + usize((y - y0) * VECTORS + ((to - x0) >> 2)) * STATE;
-      const linear = splat(2 * HALF_LOG2E * bdy);
-      const constant = splat(HALF_LOG2E * cdyy);
-      for (; p <= end; p += STATE) {
-        const falloff = exp2(madd(dx, madd(scaledA, dx, linear), constant));
-        dx = add(dx, splat(4));
-        const alpha = f32x4.pmin(splat(ALPHA_MAX), mul(opacity, falloff));
-        const seen = f32x4.ge(alpha, splat(ALPHA_MIN));
+  const pairSplat = at(ADDRESS.pairSplat);
+  const pairMask = at(ADDRESS.pairMask);
+  const last = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2), 4);
+  let pair = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2));
+  let open = pixels;
+  for (; pair < last && open > 0; pair++) {
+    const s = splats + usize(load<i32>(pairSplat + (usize(pair) << 2))) * SPLAT_BYTES;
+    let mask = coverage(s, x0, y0);
+    let blended: u64 = 0;
+    if (mask != 0) {
+      fillTables(state, s, x0, y0);
+      const square = splat(HALF_LOG2E * load<f32>(s, 8));
+      const red = v128.load32_splat(s, 24);
+      const green = v128.load32_splat(s, 28);
+      const blue = v128.load32_splat(s, 32);
+      do {
+        const v = usize(ctz(mask));
+        mask &= mask - 1;
+        const dx = v128.load(state + (v & 48), DX);
+        const row = state + ((v & 15) << 2);
+        const power = madd(dx, madd(square, dx, v128.load32_splat(row, LINEAR)), v128.load32_splat(row, CONSTANT));
+        const alpha = f32x4.pmin(splat(ALPHA_MAX), exp2(power));
+        const p = state + v * STATE;
         const before = v128.load(p);
-        const after = nmadd(before, alpha, before);
-        const blends = f32x4.gt(after, splat(TRANSMITTANCE_MIN));
-        const mask = v128.and(seen, blends);
-        const weight = v128.and(mul(before, alpha), mask);
-        let left = v128.bitselect(after, before, mask);
-        const refused = v128.andnot(seen, blends);
+        const weight = mul(before, alpha);
+        const after = sub(before, weight);
+        const seen = f32x4.ge(alpha, splat(ALPHA_MIN));
+        const stays = f32x4.gt(after, splat(TRANSMITTANCE_MIN));
+        const blends = v128.and(seen, stays);
+        let left = v128.bitselect(after, before, blends);
+        const refused = v128.andnot(seen, stays);
         if (v128.any_true(refused)) {
           const closing = v128.and(refused, f32x4.gt(before, splat(0)));
           left = v128.bitselect(f32x4.neg(before), left, closing);
           open -= popcnt(i32x4.bitmask(closing));
         }
+        blended |= u64(v128.any_true(blends)) << u64(v);
+        const shown = v128.and(weight, blends);
         v128.store(p, left);
-        v128.store(p, madd(weight, red, v128.load(p, 16)), 16);
-        v128.store(p, madd(weight, green, v128.load(p, 32)), 32);
-        v128.store(p, madd(weight, blue, v128.load(p, 48)), 48);
-      }
+        v128.store(p, madd(shown, red, v128.load(p, 16)), 16);
+        v128.store(p, madd(shown, green, v128.load(p, 32)), 32);
+        v128.store(p, madd(shown, blue, v128.load(p, 48)), 48);
+      } while (mask != 0);
     }
+    store<u64>(pairMask + (usize(pair) << 3), blended);
   }
+  if (pair < last) memory.fill(pairMask + (usize(pair) << 3), 0, usize(last - pair) << 3);
 }
 
 /** Write the tile's state into `image`, on the background. */
-function storeTile(state: usize, x0: i32, y0: i32, xEnd: i32, yEnd: i32): void {
+function storeTile(state: usize, x0: i32, y0: i32, columns: i32, rows: i32): void {
   const width = scalarInt(SCALAR.width);
   const plane = usize(width * scalarInt(SCALAR.height)) << 2;
   const backRed = splat(scalar(SCALAR.background));
   const backGreen = splat(scalar(SCALAR.background + 1));
   const backBlue = splat(scalar(SCALAR.background + 2));
-  for (let y = y0; y <= yEnd; y++) {
-    let p = state + usize((y - y0) * VECTORS) * STATE;
-    let out = at(ADDRESS.image) + (usize(y * width + x0) << 2);
-    for (let x = x0; x <= xEnd; x += 4, p += STATE, out += 16) {
+  for (let row = 0; row < rows; row++) {
+    let p = state + usize(row) * STATE;
+    let out = at(ADDRESS.image) + (usize((y0 + row) * width + x0) << 2);
+    for (let x = 0; x < columns; x += 4, p += 16 * STATE, out += 16) {
       const left = f32x4.abs(v128.load(p));
-      const red = madd(left, backRed, v128.load(p, 16));
-      const green = madd(left, backGreen, v128.load(p, 32));
-      const blue = madd(left, backBlue, v128.load(p, 48));
-      const lanes = min(4, xEnd - x + 1);
+      const lanes = columns - x;
       storeLanes(out, left, lanes);
-      storeLanes(out + plane, red, lanes);
-      storeLanes(out + 2 * plane, green, lanes);
-      storeLanes(out + 3 * plane, blue, lanes);
+      storeLanes(out + plane, madd(left, backRed, v128.load(p, 16)), lanes);
+      storeLanes(out + 2 * plane, madd(left, backGreen, v128.load(p, 32)), lanes);
+      storeLanes(out + 3 * plane, madd(left, backBlue, v128.load(p, 48)), lanes);
     }
   }
 }
@@ -135,7 +204,7 @@ function storeTile(state: usize, x0: i32, y0: i32, xEnd: i32, yEnd: i32): void {
 // @ts-ignore: decorator
 @inline
 function loadLanes(from: usize, lanes: i32): v128 {
-  if (lanes == 4) return v128.load(from);
+  if (lanes >= 4) return v128.load(from);
   let v = f32x4(load<f32>(from), 0, 0, 0);
   if (lanes > 1) v = f32x4.replace_lane(v, 1, load<f32>(from, 4));
   if (lanes > 2) v = f32x4.replace_lane(v, 2, load<f32>(from, 8));
@@ -149,17 +218,18 @@ export function rasterizeTileBackward(tile: i32): void {
   const tilesX = scalarInt(SCALAR.tilesX);
   const x0 = (tile % tilesX) * TILE;
   const y0 = (tile / tilesX) * TILE;
-  const xEnd = min(x0 + TILE, width) - 1;
-  const yEnd = min(y0 + TILE, height) - 1;
+  const columns = min(TILE, width - x0);
+  const rows = min(TILE, height - y0);
   const state = scratch();
   const plane = usize(width * height) << 2;
-  for (let y = y0; y <= yEnd; y++) {
-    let p = state + usize((y - y0) * VECTORS) * STATE_BACK;
-    const offset = usize(y * width + x0) << 2;
+  for (let v = 0; v < VECTORS; v++) v128.store(state + usize(v) * STATE_BACK, openLanes(v, columns, rows));
+  for (let row = 0; row < rows; row++) {
+    let p = state + usize(row) * STATE_BACK;
+    const offset = usize((y0 + row) * width + x0) << 2;
     let rendered = at(ADDRESS.image) + plane + offset;
     let gradient = at(ADDRESS.imageGradient) + offset;
-    for (let x = x0; x <= xEnd; x += 4, p += STATE_BACK, rendered += 16, gradient += 16) {
-      const lanes = min(4, xEnd - x + 1);
+    for (let x = 0; x < columns; x += 4, p += 16 * STATE_BACK, rendered += 16, gradient += 16) {
+      const lanes = columns - x;
       const red = loadLanes(gradient, lanes);
       const green = loadLanes(gradient + plane, lanes);
       const blue = loadLanes(gradient + 2 * plane, lanes);
@@ -168,127 +238,108 @@ export function rasterizeTileBackward(tile: i32): void {
         red,
         madd(loadLanes(rendered + plane, lanes), green, mul(loadLanes(rendered + 2 * plane, lanes), blue)),
       );
-      v128.store(p, splat(1));
       v128.store(p, rest, 16);
       v128.store(p, red, 32);
       v128.store(p, green, 48);
       v128.store(p, blue, 64);
     }
   }
-  blendBackward(tile, state, x0, y0, xEnd, yEnd);
+  blendBackward(tile, state, f32(x0), f32(y0));
 }
 
-function blendBackward(tile: i32, state: usize, x0: i32, y0: i32, xEnd: i32, yEnd: i32): void {
+function blendBackward(tile: i32, state: usize, x0: f32, y0: f32): void {
   const splats = at(ADDRESS.splats);
-  const first = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2));
-  const last = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2), 4);
   const pairSplat = at(ADDRESS.pairSplat);
+  const pairMask = at(ADDRESS.pairMask);
   const pairSlot = at(ADDRESS.pairSlot);
   const pairGradients = at(ADDRESS.pairGradients);
-  let open = (xEnd - x0 + 1) * (yEnd - y0 + 1);
-  for (let pair = first; pair < last; pair++) {
+  const last = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2), 4);
+  for (let pair = load<i32>(at(ADDRESS.tileStart) + (usize(tile) << 2)); pair < last; pair++) {
     const out = pairGradients + usize(load<i32>(pairSlot + (usize(pair) << 2))) * GRADIENT_BYTES;
-    if (open <= 0) {
+    let mask = load<u64>(pairMask + (usize(pair) << 3));
+    if (mask == 0) {
       memory.fill(out, 0, GRADIENT_BYTES);
       continue;
     }
     const s = splats + usize(load<i32>(pairSplat + (usize(pair) << 2))) * SPLAT_BYTES;
-    const mx = load<f32>(s);
-    const my = load<f32>(s, 4);
-    const a = load<f32>(s, 8);
-    const b = load<f32>(s, 12);
-    const c = load<f32>(s, 16);
-    const opacity = v128.load32_splat(s, 20);
+    fillTables(state, s, x0, y0);
+    const dy0 = splat(y0 + 0.5 - load<f32>(s, 4));
+    const square = splat(HALF_LOG2E * load<f32>(s, 8));
     const red = v128.load32_splat(s, 24);
     const green = v128.load32_splat(s, 28);
     const blue = v128.load32_splat(s, 32);
-    const qMax = load<f32>(s, 36);
-    const extentY = load<f32>(s, 44);
-    const inverseA: f32 = 1 / a;
-    const scaledA = splat(a * HALF_LOG2E);
-    const rowFrom = max(y0, i32(ceil<f32>(my - extentY - 0.5)));
-    const rowTo = min(yEnd, i32(floor<f32>(my + extentY - 0.5)));
     let dRed = splat(0);
     let dGreen = splat(0);
     let dBlue = splat(0);
+    // Sums of dL/dq · (−2) times 1, dx, dy, dx², dx·dy, dy².
     let sq = splat(0);
-    // Sums of dL/dq · (−2) times dx, dy, dx², dx·dy, dy².
     let sx = splat(0);
     let sy = splat(0);
     let sxx = splat(0);
     let sxy = splat(0);
     let syy = splat(0);
-    for (let y = rowFrom; y <= rowTo; y++) {
-      const dy = f32(y) + 0.5 - my;
-      const bdy = b * dy;
-      const cdyy = c * dy * dy;
-      const discriminant = bdy * bdy - a * (cdyy - qMax);
-      if (discriminant <= 0) continue;
-      const root = sqrt<f32>(discriminant);
-      const from = max(x0, i32(ceil<f32>(mx - (bdy + root) * inverseA - 0.5))) & ~3;
-      const to = min(xEnd, i32(floor<f32>(mx - (bdy - root) * inverseA - 0.5)));
-      if (to < from) continue;
-      let dx = add(splat(f32(from) + 0.5 - mx), f32x4(0, 1, 2, 3));
-      let p = state + usize((y - y0) * VECTORS + ((from - x0) >> 2)) * STATE_BACK;
-      const end = state + usize((y - y0) * VECTORS + ((to - x0) >> 2)) * STATE_BACK;
-      const linear = splat(2 * HALF_LOG2E * bdy);
-      const constant = splat(HALF_LOG2E * cdyy);
-      let row0 = splat(0);
-      let row1 = splat(0);
-      for (; p <= end; p += STATE_BACK) {
-        const raw = mul(opacity, exp2(madd(dx, madd(scaledA, dx, linear), constant)));
-        const alpha = f32x4.pmin(splat(ALPHA_MAX), raw);
-        const seen = f32x4.ge(alpha, splat(ALPHA_MIN));
-        const before = v128.load(p);
-        const after = nmadd(before, alpha, before);
-        const blends = f32x4.gt(after, splat(TRANSMITTANCE_MIN));
-        const mask = v128.and(seen, blends);
-        const weight = v128.and(mul(before, alpha), mask);
-        let left = v128.bitselect(after, before, mask);
-        const refused = v128.andnot(seen, blends);
-        if (v128.any_true(refused)) {
-          const closing = v128.and(refused, f32x4.gt(before, splat(0)));
-          left = v128.bitselect(f32x4.neg(before), left, closing);
-          open -= popcnt(i32x4.bitmask(closing));
-        }
-        v128.store(p, left);
-        const uRed = v128.load(p, 32);
-        const uGreen = v128.load(p, 48);
-        const uBlue = v128.load(p, 64);
-        const light = madd(red, uRed, madd(green, uGreen, mul(blue, uBlue)));
-        const rest = nmadd(weight, light, v128.load(p, 16));
-        v128.store(p, rest, 16);
-        dRed = madd(weight, uRed, dRed);
-        dGreen = madd(weight, uGreen, dGreen);
-        dBlue = madd(weight, uBlue, dBlue);
-        const free = v128.and(mask, f32x4.lt(raw, splat(ALPHA_MAX)));
-        const dAlpha = sub(mul(before, light), div(rest, sub(splat(1), alpha)));
-        const dq = v128.and(mul(dAlpha, raw), free);
-        const dqx = mul(dq, dx);
-        row0 = add(row0, dq);
-        row1 = add(row1, dqx);
-        sxx = madd(dqx, dx, sxx);
-        dx = add(dx, splat(4));
-      }
-      const vdy = splat(dy);
-      const row0y = mul(vdy, row0);
-      sq = add(sq, row0);
-      sx = add(sx, row1);
-      sy = add(sy, row0y);
-      sxy = madd(vdy, row1, sxy);
-      syy = madd(vdy, row0y, syy);
-    }
-    const x = sum4(sx);
-    const yy = sum4(sy);
-    store<f32>(out, a * x + b * yy);
-    store<f32>(out, b * x + c * yy, 4);
-    store<f32>(out, -0.5 * sum4(sxx), 8);
-    store<f32>(out, -sum4(sxy), 12);
-    store<f32>(out, -0.5 * sum4(syy), 16);
+    do {
+      const v = usize(ctz(mask));
+      mask &= mask - 1;
+      const dx = v128.load(state + (v & 48), DX);
+      const row = state + ((v & 15) << 2);
+      const power = madd(dx, madd(square, dx, v128.load32_splat(row, LINEAR)), v128.load32_splat(row, CONSTANT));
+      const raw = exp2(power);
+      const alpha = f32x4.pmin(splat(ALPHA_MAX), raw);
+      const p = state + v * STATE_BACK;
+      const before = v128.load(p);
+      const whole = mul(before, alpha);
+      const after = sub(before, whole);
+      const seen = f32x4.ge(alpha, splat(ALPHA_MIN));
+      const stays = f32x4.gt(after, splat(TRANSMITTANCE_MIN));
+      const blends = v128.and(seen, stays);
+      let left = v128.bitselect(after, before, blends);
+      const refused = v128.andnot(seen, stays);
+      // Closed pixels have to be marked here too: a fainter splat behind must not blend there.
+      if (v128.any_true(refused)) left = v128.bitselect(f32x4.neg(f32x4.abs(before)), left, refused);
+      v128.store(p, left);
+      const weight = v128.and(whole, blends);
+      const uRed = v128.load(p, 32);
+      const uGreen = v128.load(p, 48);
+      const uBlue = v128.load(p, 64);
+      const light = madd(red, uRed, madd(green, uGreen, mul(blue, uBlue)));
+      const rest = nmadd(weight, light, v128.load(p, 16));
+      v128.store(p, rest, 16);
+      dRed = madd(weight, uRed, dRed);
+      dGreen = madd(weight, uGreen, dGreen);
+      dBlue = madd(weight, uBlue, dBlue);
+      const free = v128.and(blends, f32x4.lt(raw, splat(ALPHA_MAX)));
+      const dAlpha = sub(mul(before, light), div(rest, sub(splat(1), alpha)));
+      const dq = v128.and(mul(dAlpha, raw), free);
+      const dy = add(dy0, v128.load32_splat(ROWS + ((v & 15) << 2)));
+      const dqx = mul(dq, dx);
+      const dqy = mul(dq, dy);
+      sq = add(sq, dq);
+      sx = add(sx, dqx);
+      sy = add(sy, dqy);
+      sxx = madd(dqx, dx, sxx);
+      sxy = madd(dqx, dy, sxy);
+      syy = madd(dqy, dy, syy);
+    } while (mask != 0);
+    const a = load<f32>(s, 8);
+    const b = load<f32>(s, 12);
+    const c = load<f32>(s, 16);
+    const moments = sums4(sx, sy, sxy, sq);
+    const x = f32x4.extract_lane(moments, 0);
+    const y = f32x4.extract_lane(moments, 1);
+    store<f32>(out, a * x + b * y);
+    store<f32>(out, b * x + c * y, 4);
+    store<f32>(out, -f32x4.extract_lane(moments, 2), 12);
     // dL/dopacity = Σ dL/dalpha · falloff = Σ dL/dq / opacity.
-    store<f32>(out, sum4(sq) / load<f32>(s, 20), 20);
-    store<f32>(out, sum4(dRed), 24);
-    store<f32>(out, sum4(dGreen), 28);
+    store<f32>(out, f32x4.extract_lane(moments, 3) / load<f32>(s, 20), 20);
+    const squares = sums4(sxx, syy, dRed, dGreen);
+    store<f32>(out, -0.5 * f32x4.extract_lane(squares, 0), 8);
+    store<f32>(out, -0.5 * f32x4.extract_lane(squares, 1), 16);
+    store<f32>(out, f32x4.extract_lane(squares, 2), 24);
+    store<f32>(out, f32x4.extract_lane(squares, 3), 28);
     store<f32>(out, sum4(dBlue), 32);
   }
 }
+
+/** [16] 0, 1, … 15. */
+const ROWS = memory.data<f32>([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);

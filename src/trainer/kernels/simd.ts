@@ -43,7 +43,7 @@ export function nmadd(a: v128, b: v128, c: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function storeLanes(out: usize, v: v128, lanes: i32): void {
-  if (lanes == 4) {
+  if (lanes >= 4) {
     v128.store(out, v);
     return;
   }
@@ -57,6 +57,15 @@ export function storeLanes(out: usize, v: v128, lanes: i32): void {
 export function sum4(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
+/** The sums of the four lanes of a, b, c and d. */
+// @ts-ignore: decorator
+@inline
+export function sums4(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
 }
 
 /**
@@ -73,4 +82,16 @@ export function exp2(x: v128): v128 {
   p = madd(p, f, splat(0.693121045));
   p = madd(p, f, splat(1));
   return i32x4.add(p, i32x4.shl(shifted, 23));
+}
+
+/** log2(x) of a normal x > 0, absolute error 1e-7 near 1, relative 1e-7 elsewhere: exponent bits, and atanh's series for the rest. */
+// @ts-ignore: decorator
+@inline
+export function log2(x: f32): f32 {
+  const bits = reinterpret<i32>(x) - 0x3f3504f3;
+  const exponent = bits >> 23;
+  const mantissa = reinterpret<f32>((bits & 0x7fffff) + 0x3f3504f3);
+  const t = (mantissa - 1) / (mantissa + 1);
+  const tt = t * t;
+  return f32(exponent) + t * (2.88539008 + tt * (0.961796694 + tt * (0.577078016 + tt * 0.412198583)));
 }
