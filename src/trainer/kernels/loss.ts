@@ -254,7 +254,7 @@ function targetRow(y: i32, rows: usize): f32 {
     const rendered = add(v128.load(rows), splat(SHIFT));
     const error = sub(f32x4.pmin(splat(1), f32x4.pmax(splat(0), rendered)), wanted);
     squared = madd(error, error, squared);
-    storeLanes(out, wanted, min(4, end - x));
+    storeLanes(out, wanted, end - x);
   }
   return sum4(squared);
 }
@@ -298,7 +298,7 @@ function derivativesRow(y: i32, moments: usize): f32 {
     );
     const dX = nmadd(my, dXY, add(half, half));
     total = add(total, v128.and(ssim, counts));
-    const lanes = min(4, end - x);
+    const lanes = end - x;
     storeLanes(out, v128.and(dX, counts), lanes);
     storeLanes(out1, v128.and(dXX, counts), lanes);
     storeLanes(out2, v128.and(dXY, counts), lanes);
@@ -382,7 +382,7 @@ function gradientRow(y: i32, blurred: usize): void {
     const dXX = mul(add(shifted, shifted), v128.load(blurred, PLANE));
     const dXY = madd(sub(b, splat(SHIFT)), v128.load(blurred, 2 * PLANE), dXX);
     const gradient = v128.and(madd(weight, add(v128.load(blurred), dXY), sign), counts);
-    storeLanes(out, mul(gain, gradient), min(4, end - x));
+    storeLanes(out, mul(gain, gradient), end - x);
     gains = madd(gradient, plain, gains);
     biases = add(biases, gradient);
   }
