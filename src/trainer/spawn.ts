@@ -21,15 +21,17 @@ const DISPLACED_SHARE = 0.01;
 /** First depths, in units of the scene's depth. */
 const NEAR = 0.4;
 const FAR = 2.5;
+/** Depths beyond these, in the same units, are not taken from what blends. */
+const MOST_OFF = [0.02, 50] as const;
 /** Behind transparent pixels lies nothing, so what is seen is near the focus. */
 const FAR_CUTOUT = 1.6;
 /** Chance of a pixel that is covered: this much at the least, and so much per unit of mean absolute error. */
-const LEAST_CHANCE = 0.05;
+const LEAST_CHANCE = 0.02;
 const ERROR_CHANCE = 4;
 /** Covered pixels get any depth this often all the same: the scene may be wrong. */
-const EXPLORE = 0.1;
+const EXPLORE = 0.05;
 /** Size of a Gaussian in units of the distance to the next drawn pixel, and bounds of that distance (px). */
-const SIZE = 0.5;
+const SIZE = 0.35;
 const SPACING_PX = [1, 8] as const;
 /** Depths that blend in a pixel spread at least and at most so far, as a share of their mean. */
 const SPREAD = [0.01, 0.5] as const;
@@ -167,8 +169,8 @@ export function drawPoints(
     const { origin, ray } = rayThrough(camera, pixel, random);
     const isKnown = explained !== null && random() >= Math.max(EXPLORE, explained.open[pixel]);
     let z = isKnown ? drawDepth(explained.depth[pixel], explained.spread[pixel], random) : null;
-    if (z === null || !(z > 0)) {
-      z = null;
+    // What blends may itself be out of place by far.
+    if (z === null || !(z > MOST_OFF[0] * depth && z < MOST_OFF[1] * depth)) {
       const span = bounds === null ? [NEAR * depth, far * depth] : clip(origin, ray, bounds, NEAR * depth);
       if (span === null) continue;
       z = span[0] * (span[1] / span[0]) ** random();
