@@ -67,7 +67,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       background: flags.background ?? (dataset.hasAlpha ? "white" : "black"),
       seed: flags.seed,
       bounds: null,
-      exposure: flags.exposure ?? !dataset.hasAlpha,
+      exposure: flags.exposure ?? false,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },
