@@ -13,7 +13,7 @@ import { SCALAR } from "./scalars.ts";
 import { clip, placeGaussians, sizesOf, type Box } from "./seed.ts";
 import { leastUseful } from "./strategy.ts";
 
-/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
+/** First Gaussians, as a share of the cap, are spread over this many frames. */
 const SEED_SHARE = 0.5;
 const SEED_FRAMES = 20;
 /** At the cap, a frame may displace this share of the Gaussians. */
@@ -40,8 +40,6 @@ const SPREAD = [0.01, 0.5] as const;
 export interface SpawnScene {
   /** Gaussians at most. */
   readonly cap: number;
-  /** Frames that are trained on. */
-  readonly frames: number;
   /** Distance to what the cameras look at, metres. */
   readonly depth: number;
   readonly bounds: Box | null;
@@ -64,27 +62,22 @@ interface Cloud extends PointCloud {
   readonly sizes: Float32Array;
 }
 
-/** Place Gaussians for pictures that have none of their own yet. `draw` renders the scene on black. */
+/** Place Gaussians for a picture that has none of its own yet. `draw` renders the scene on black. */
 export function spawn(
   engine: Engine,
-  pictures: readonly Picture[],
+  picture: Picture,
   scene: SpawnScene,
   draw: (camera: Camera) => void,
 ): void {
   const planned = SEED_SHARE * scene.cap;
+  const explained = engine.count === 0 ? null : explain(engine, picture, draw);
   // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-  const isEarly = engine.count < planned;
-  const clouds = pictures.map((picture) => {
-    const explained = engine.count === 0 ? null : explain(engine, picture, draw);
-    const share = explained === null || isEarly ? 1 : mean(explained.chance);
-    const each = planned / (isEarly ? Math.max(SEED_FRAMES, scene.frames) : SEED_FRAMES);
-    return drawPoints(picture, explained, Math.round(each * share), scene);
-  });
-  const cloud = joinClouds(clouds);
+  const share = explained === null || engine.count < planned ? 1 : mean(explained.chance);
+  const cloud = drawPoints(picture, explained, Math.round((share * planned) / SEED_FRAMES), scene);
   const count = cloud.sizes.length;
   const free = Math.max(0, scene.cap - engine.count);
-  const displaced = Math.min(count - free, Math.floor(DISPLACED_SHARE * scene.cap) * pictures.length);
   const slots = Array.from({ length: Math.min(count, free) }, (_, i) => engine.count + i);
+  const displaced = Math.min(count - free, Math.floor(DISPLACED_SHARE * scene.cap));
   if (displaced > 0 && engine.count <= scene.cap) {
     slots.unshift(...leastUseful(engine.views, engine.count, displaced));
   }
@@ -227,19 +220,6 @@ function sampler(weights: Float32Array, random: () => number): (() => number) | 
     }
     return low;
   };
-}
-
-function joinClouds(clouds: readonly Cloud[]): Cloud {
-  const join = (key: keyof Cloud): Float32Array => {
-    const joined = new Float32Array(clouds.reduce((sum, cloud) => sum + cloud[key].length, 0));
-    let at = 0;
-    for (const cloud of clouds) {
-      joined.set(cloud[key], at);
-      at += cloud[key].length;
-    }
-    return joined;
-  };
-  return { positions: join("positions"), colors: join("colors"), sizes: join("sizes") };
 }
 
 /** Sizes of all points, those by the distance to their neighbours (of the same kind) filled in. */

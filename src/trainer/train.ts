@@ -208,14 +208,14 @@ export class Trainer {
     if (finished >= 1 || (this.#finish !== null && this.#trainable.length === 0)) this.#done = true;
     const { phase } = this;
     if (phase === "done" || phase === "waiting") return null;
-    this.#seedWaiting();
     const { engine } = this;
+    const state = this.#trainable[nextFrame(this.#trainable, phase === "training", this.#random)];
+    this.#seed(state);
     if (engine.count === 0) {
       // Every frame is transparent: there is nothing to finish.
       this.#done = this.#finish !== null;
       return null;
     }
-    const state = this.#trainable[nextFrame(this.#trainable, phase === "training", this.#random)];
     const { scalars } = engine.views;
     applySchedule(scalars, {
       step: this.#step,
@@ -299,19 +299,25 @@ export class Trainer {
       this.#extent = sceneExtent(this.#trainable.map(({ frame }) => frame.camera));
   }
 
-  /** Place Gaussians in front of frames that have none of their own yet. */
-  #seedWaiting(): void {
-    const pictures = this.#unseeded.map(({ half, frame }) => maskPicture(half ?? frame, this.#sceneMask));
-    if (pictures.length === 0) return;
-    this.#unseeded = [];
-    const scene = {
-      cap: this.#settings.maxGaussians,
-      frames: this.#trainable.length,
-      depth: this.#extent.depth,
-      bounds: this.#settings.bounds,
-      random: this.#random,
-    };
-    spawn(this.engine, pictures, scene, (camera) => this.#draw(camera, [0, 0, 0]));
+  /**
+   * Place Gaussians for a frame that has none of its own yet, before its first step: by then the scene shows what of it
+   * is known. While there are none at all, any frame that shows something will do.
+   */
+  #seed(state: FrameState): void {
+    const waiting = this.engine.count === 0 ? [state, ...this.#unseeded] : [state];
+    for (const next of waiting) {
+      if (!this.#unseeded.includes(next)) continue;
+      this.#unseeded = this.#unseeded.filter((other) => other !== next);
+      const scene = {
+        cap: this.#settings.maxGaussians,
+        depth: this.#extent.depth,
+        bounds: this.#settings.bounds,
+        random: this.#random,
+      };
+      const picture = maskPicture(next.half ?? next.frame, this.#sceneMask);
+      spawn(this.engine, picture, scene, (camera) => this.#draw(camera, [0, 0, 0]));
+      if (this.engine.count > 0) return;
+    }
   }
 
   #refine(): void {
