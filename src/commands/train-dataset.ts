@@ -67,7 +67,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       seed: flags.seed,
       bounds: null,
       frameBytes: bytesOfMib(flags.frameMemory),
-      exposure: flags.exposure ?? !dataset.hasAlpha,
+      exposure: flags.exposure ?? false,
       antialiased: flags.antialiased === true,
     },
     maxPixels: flags.maxPixels,

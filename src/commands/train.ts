@@ -44,8 +44,8 @@ export function registerTrain(program: Command): void {
         "behind the scene (default: white for images with alpha, else black)",
       ).choices(["black", "white", "random"]),
     )
-    .option("--exposure", "learn each frame's own gain and bias (default: for images without alpha)")
-    .option("--no-exposure", "take every frame's colours as they are")
+    .option("--exposure", "learn each frame's own gain and bias, for a camera whose exposure swings")
+    .option("--no-exposure", "take every frame's colours as they are (default)")
     .option("--antialiased", "train for viewers with the mip filter (SplatRenderMode: mip)")
     .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
     .option(

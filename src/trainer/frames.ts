@@ -104,15 +104,6 @@ export class Frames {
     if (state.steps >= RECIPE.halfSteps) this.pictures.dropHalf(state);
   }
 
-  /** Held frames that have no Gaussians of their own yet; they count as having them from now on. */
-  takeUnseeded(): FrameState[] {
-    const { held } = this.pictures;
-    if (!held.some(isUnseeded)) return [];
-    const unseeded = held.filter(isUnseeded);
-    for (const state of unseeded) state.seeded = true;
-    return unseeded;
-  }
-
   /** No frame that is here needs Gaussians of its own. */
   countAsSeeded(): void {
     for (const state of this.#all.values()) state.seeded = true;
@@ -171,8 +162,4 @@ export class Frames {
     if (state.steps < REST_AFTER_STEPS) this.#restlessCount--;
     this.#extent = null;
   }
-}
-
-function isUnseeded({ seeded }: FrameState): boolean {
-  return !seeded;
 }

@@ -19,6 +19,11 @@ export const RECIPE = {
   /** What the rates fall to by the end of the finishing phase, as a share of the start. */
   meansFall: 0.01,
   othersFall: 0.2,
+  /**
+   * Share of the finishing phase with full rates. In the few steps that a CPU makes, the scene is far from done when rates
+   * that fall from the start have become small.
+   */
+  fallFrom: 0.7,
   /** MCMC noise in units of the means' rate. The paper's 5e5 is for 30 000 steps. */
   noise: 5e4,
   /** λ of opacity and of scale, as published. */
@@ -54,7 +59,8 @@ export interface Moment {
 
 /** Write the rates and weights of one step. */
 export function applySchedule(scalars: Float64Array, moment: Moment): void {
-  const { step, finished, size, gaussians } = moment;
+  const { step, size, gaussians } = moment;
+  const finished = Math.max(0, (moment.finished - RECIPE.fallFrom) / (1 - RECIPE.fallFrom));
   const means = RECIPE.meansRate * size * RECIPE.meansFall ** finished;
   const fall = RECIPE.othersFall ** finished;
   scalars[SCALAR.adamStep] = step + 1;

@@ -13,7 +13,7 @@ import * as SCALAR from "./scalars.ts";
 import { clip, placeGaussians, sizesOf, type Box } from "./seed.ts";
 import { leastUseful } from "./strategy.ts";
 
-/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
+/** First Gaussians, as a share of the cap, are spread over this many frames. */
 const SEED_SHARE = 0.5;
 const SEED_FRAMES = 20;
 /** At the cap, a frame may displace this share of the Gaussians. */
@@ -21,15 +21,17 @@ const DISPLACED_SHARE = 0.01;
 /** First depths, in units of the scene's depth. */
 const NEAR = 0.4;
 const FAR = 2.5;
+/** Depths beyond these, in the same units, are not taken from what blends. */
+const MOST_OFF = [0.02, 50] as const;
 /** Behind transparent pixels lies nothing, so what is seen is near the focus. */
 const FAR_CUTOUT = 1.6;
 /** Chance of a pixel that is covered: this much at the least, and so much per unit of mean absolute error. */
-const LEAST_CHANCE = 0.05;
+const LEAST_CHANCE = 0.02;
 const ERROR_CHANCE = 4;
 /** Covered pixels get any depth this often all the same: the scene may be wrong. */
-const EXPLORE = 0.1;
+const EXPLORE = 0.05;
 /** Size of a Gaussian in units of the distance to the next drawn pixel, and bounds of that distance (px). */
-const SIZE = 0.5;
+const SIZE = 0.35;
 const SPACING_PX = [1, 8] as const;
 /** Depths that blend in a pixel spread at least and at most so far, as a share of their mean. */
 const SPREAD = [0.01, 0.5] as const;
@@ -38,8 +40,6 @@ const SPREAD = [0.01, 0.5] as const;
 export interface SpawnScene {
   /** Gaussians at most. */
   readonly cap: number;
-  /** Frames that are trained on. */
-  readonly frames: number;
   /** Distance to what the cameras look at, metres. */
   readonly depth: number;
   readonly bounds: Box | null;
@@ -62,27 +62,22 @@ interface Cloud extends PointCloud {
   readonly sizes: Float32Array;
 }
 
-/** Place Gaussians for pictures that have none of their own yet. `draw` renders the scene on black. */
+/** Place Gaussians for a picture that has none of its own yet. `draw` renders the scene on black. */
 export function spawn(
   engine: Engine,
-  pictures: readonly Picture[],
+  picture: Picture,
   scene: SpawnScene,
   draw: (camera: Camera) => void,
 ): void {
   const planned = SEED_SHARE * scene.cap;
+  const explained = engine.count === 0 ? null : explain(engine, picture, draw);
   // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-  const isEarly = engine.count < planned;
-  const clouds = pictures.map((picture) => {
-    const explained = engine.count === 0 ? null : explain(engine, picture, draw);
-    const share = explained === null || isEarly ? 1 : mean(explained.chance);
-    const each = planned / (isEarly ? Math.max(SEED_FRAMES, scene.frames) : SEED_FRAMES);
-    return drawPoints(picture, explained, Math.round(each * share), scene);
-  });
-  const cloud = joinClouds(clouds);
+  const share = explained === null || engine.count < planned ? 1 : mean(explained.chance);
+  const cloud = drawPoints(picture, explained, Math.round((share * planned) / SEED_FRAMES), scene);
   const count = cloud.sizes.length;
   const free = Math.max(0, scene.cap - engine.count);
-  const displaced = Math.min(count - free, Math.floor(DISPLACED_SHARE * scene.cap) * pictures.length);
   const slots = Array.from({ length: Math.min(count, free) }, (_, i) => engine.count + i);
+  const displaced = Math.min(count - free, Math.floor(DISPLACED_SHARE * scene.cap));
   if (displaced > 0 && engine.count <= scene.cap) {
     slots.unshift(...leastUseful(engine.views, engine.count, displaced));
   }
@@ -167,8 +162,8 @@ export function drawPoints(
     const { origin, ray } = rayThrough(camera, pixel, random);
     const isKnown = explained !== null && random() >= Math.max(EXPLORE, explained.open[pixel]);
     let z = isKnown ? drawDepth(explained.depth[pixel], explained.spread[pixel], random) : null;
-    if (z === null || !(z > 0)) {
-      z = null;
+    // What blends may itself be out of place by far.
+    if (z === null || !(z > MOST_OFF[0] * depth && z < MOST_OFF[1] * depth)) {
       const span = bounds === null ? [NEAR * depth, far * depth] : clip(origin, ray, bounds, NEAR * depth);
       if (span === null) continue;
       z = span[0] * (span[1] / span[0]) ** random();
@@ -225,19 +220,6 @@ function sampler(weights: Float32Array, random: () => number): (() => number) | 
     }
     return low;
   };
-}
-
-function joinClouds(clouds: readonly Cloud[]): Cloud {
-  const join = (key: keyof Cloud): Float32Array => {
-    const joined = new Float32Array(clouds.reduce((sum, cloud) => sum + cloud[key].length, 0));
-    let at = 0;
-    for (const cloud of clouds) {
-      joined.set(cloud[key], at);
-      at += cloud[key].length;
-    }
-    return joined;
-  };
-  return { positions: join("positions"), colors: join("colors"), sizes: join("sizes") };
 }
 
 /** Sizes of all points, those by the distance to their neighbours (of the same kind) filled in. */

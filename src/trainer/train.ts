@@ -200,14 +200,14 @@ export class Trainer {
     const { held } = this.#frames.pictures;
     // None of them could be read: the next look finds nothing to train on.
     if (held.length === 0) return this.advance();
-    this.#seedWaiting();
     const { engine } = this;
+    const state = held[nextFrame(held, phase === "training", this.#random)];
+    this.#seed(state);
     if (engine.count === 0) {
       // Every frame is transparent: there is nothing to finish.
       this.#done = this.#finish !== null;
       return null;
     }
-    const state = held[nextFrame(held, phase === "training", this.#random)];
     const { scalars } = engine.views;
     applySchedule(scalars, {
       step: this.#step,
@@ -277,25 +277,26 @@ export class Trainer {
     this.engine.render(camera, background);
   }
 
-  /** Place Gaussians in front of frames that have none of their own yet. */
-  #seedWaiting(): void {
-    const pictures = this.#frames.takeUnseeded().flatMap((state) => {
-      const picture = state.half ?? pictureOf(state);
-      if (picture === null) return [];
-      // The masked picture's mask is the next one's too.
-      const masked = this.#masked(picture);
-      return [{ ...masked, mask: masked.mask?.slice() ?? null }];
-    });
-    if (pictures.length === 0) return;
-    const scene = {
-      cap: this.#settings.maxGaussians,
-      // Frames that are still to be read find most of their view explained.
-      frames: this.#frames.pictures.held.length,
-      depth: this.#frames.extent.depth,
-      bounds: this.#settings.bounds,
-      random: this.#random,
-    };
-    spawn(this.engine, pictures, scene, (camera) => this.#draw(camera, [0, 0, 0]));
+  /**
+   * Place Gaussians for a frame that has none of its own yet, before its first step: by then the scene shows what of it
+   * is known. While there are none at all, any frame that shows something will do.
+   */
+  #seed(state: FrameState): void {
+    if (state.seeded && this.engine.count > 0) return;
+    const waiting = this.engine.count === 0 ? [state, ...this.#frames.pictures.held] : [state];
+    for (const next of waiting) {
+      const picture = next.half ?? pictureOf(next);
+      if (next.seeded || picture === null) continue;
+      next.seeded = true;
+      const scene = {
+        cap: this.#settings.maxGaussians,
+        depth: this.#frames.extent.depth,
+        bounds: this.#settings.bounds,
+        random: this.#random,
+      };
+      spawn(this.engine, this.#masked(picture), scene, (camera) => this.#draw(camera, [0, 0, 0]));
+      if (this.engine.count > 0) return;
+    }
   }
 
   #refine(): void {

@@ -134,7 +134,7 @@ describe("Gaussians from elsewhere", () => {
   });
 
   it("stay when there are more than the cap, and grow no further", () => {
-    const state = advance(newTrainer(drawnFrames(7)), 1).checkpoint();
+    const state = advance(newTrainer(drawnFrames(7)), 20).checkpoint();
     const second = newTrainer(drawnFrames(3), { maxGaussians: 50 });
     expect(state.gaussians.count).toBeGreaterThan(50);
     second.restore(state);

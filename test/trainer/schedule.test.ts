@@ -22,7 +22,8 @@ const FALLING = [
 describe("applySchedule", () => {
   it("only ever lowers rates while finishing, and never to nothing", () => {
     for (const rate of FALLING) {
-      const values = [0, 0.1, 0.4, 0.8, 1].map((finished) => rates(finished)[rate]);
+      const values = [0.7, 0.75, 0.8, 0.9, 1].map((finished) => rates(finished)[rate]);
+      expect(rates(0.6)[rate]).toBe(rates(0)[rate]);
       expect(values).toEqual(values.toSorted((a, b) => b - a));
       expect(new Set(values).size).toBe(5);
       expect(values[4]).toBeGreaterThan(0);
