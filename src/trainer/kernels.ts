@@ -7,21 +7,21 @@
 /** What a step is made of, for one thread: the work on one item of each stage, and binning. */
 export interface Kernels {
   /** Gaussians [from, to), one chunk → `splats`, `depths`. */
-  project(from: number, to: number): void;
+  readonly project: (from: number, to: number) => void;
   /** Number of (tile, splat) pairs; `fillPairs` needs room for them. */
-  countPairs(): number;
-  fillPairs(): void;
-  rasterizeTile(tile: number): void;
+  readonly countPairs: () => number;
+  readonly fillPairs: () => void;
+  readonly rasterizeTile: (tile: number) => void;
   /** The two passes of the loss over a block of one channel. */
-  ssimDerivatives(item: number): void;
-  imageGradients(item: number): void;
-  rasterizeTileBackward(tile: number): void;
+  readonly ssimDerivatives: (item: number) => void;
+  readonly imageGradients: (item: number) => void;
+  readonly rasterizeTileBackward: (tile: number) => void;
   /** Gaussians [from, to), one chunk: gather gradients, regularise, Adam, noise. */
-  updateGaussians(from: number, to: number): void;
+  readonly updateGaussians: (from: number, to: number) => void;
 }
 
 interface Exports extends Kernels {
-  setThread(index: number): void;
+  readonly setThread: (index: number) => void;
 }
 
 /** Kernels over `memory` for one thread; `thread` 0 is the owner, each has working room of its own. */

@@ -123,7 +123,6 @@ describe.each(CASES)("$build: $count Gaussians of $shCount coefficients at degre
     reference.views.scalars[SCALAR.antialiased] = antialiased;
     reference.render(camera, [0, 0, 0]);
     views.scalars.set(reference.views.scalars);
-    // What lies behind the last must stay as it is, but for what a capacity of a multiple of four makes room for.
     forChunks(count, kernels.project);
     expectSameSplats(reference.views, views, count, ordinary);
   });

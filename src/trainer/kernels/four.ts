@@ -116,21 +116,22 @@ export function loadFour(s: usize, i: usize): void {
     const place = madd(get(r, 0), x, madd(get(r, 16), y, madd(get(r, 32), z, get(s, T + (row << 4)))));
     put(s, PLACE + (row << 4), place);
   }
-  loadScales(s, i);
+  loadScales(s, at(ADDRESS.logScales) + i * 12);
   const away = exp(f32x4.neg(v128.load(at(ADDRESS.opacities) + (i << 2))));
   const opacity = reciprocal(add(splat(1), away));
   put(s, OPACITY, opacity);
   put(s, TRANSPARENCY, mul(away, opacity));
 }
 
-export function loadScales(s: usize, i: usize): void {
-  rowsOf3ToColumns(at(ADDRESS.logScales) + i * 12, s + SCALE);
+/** Scales of the four rows of log scales at `rows`. */
+export function loadScales(s: usize, rows: usize): void {
+  rowsOf3ToColumns(rows, s + SCALE);
   for (let axis: usize = 0; axis < 48; axis += 16) put(s, SCALE + axis, exp(get(s, SCALE + axis)));
 }
 
-/** Rotation · scale of Gaussians i…i+3, whose scales are loaded. The zero quaternion is taken as no rotation. */
-export function loadShapes(s: usize, i: usize): void {
-  transpose(at(ADDRESS.quats) + (i << 4), 16, s + QUAT, 16);
+/** Rotation · scale of the four quaternions at `rows`, whose scales are loaded. The zero quaternion is taken as no rotation. */
+export function loadShapes(s: usize, rows: usize): void {
+  transpose(rows, 16, s + QUAT, 16);
   const w0 = get(s, QUAT);
   const x0 = get(s, QUAT + 16);
   const y0 = get(s, QUAT + 32);

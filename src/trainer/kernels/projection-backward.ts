@@ -51,7 +51,6 @@ function addCamera(s: usize, k: usize, value: v128, seen: v128): void {
 }
 
 /** Chain rule through mean, covariance and opacity of the lanes set in `SEEN`; the others' gradients become zeros. */
-// oxlint-disable-next-line max-lines-per-function -- one formula, in the order of the chain rule
 export function shapeBackward(s: usize, antialiased: bool): void {
   const seen = get(s, SEEN);
   // Conic Q = Σ⁻¹: dL/dΣ = −Q G Q with G the symmetric gradient in Q. s = twice that, as both factors of Σ move.

@@ -63,7 +63,7 @@ function hideFour(i: usize): void {
 
 /** `candidates`: lanes that may be shown at all. */
 function projectFour(s: usize, i: usize, candidates: v128, antialiased: bool): void {
-  loadShapes(s, i);
+  loadShapes(s, at(ADDRESS.quats) + (i << 4));
   projectShapes(s);
   const det = get(s, DET);
   const xx = add(get(s, XX), splat(BLUR));

@@ -27,7 +27,7 @@ import {
 } from "./four.ts";
 import { CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE } from "./layout.ts";
 import { at, scalar, scratch } from "./memory.ts";
-import { addNoise, loadNoise } from "./noise.ts";
+import { applyNoise, collectNoise, loadNoise } from "./noise.ts";
 import { directionBackward, shapeBackward } from "./projection-backward.ts";
 import { add, and, columnsToRowsOf3, madd, mul, splat, sum4, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
@@ -58,8 +58,9 @@ export function updateGaussians(from: i32, to: i32): void {
     else memory.fill(s + MEANS_GRADIENT, 0, OPACITY_GRADIENT + 16 - MEANS_GRADIENT);
     const updated = sparse ? seen : inside;
     if (v128.any_true(updated)) updateShapes(s, usize(i), updated);
-    addNoise(s, usize(i), lanes);
+    collectNoise(s, usize(i), lanes);
   }
+  applyNoise(s);
   const sums = at(ADDRESS.cameraGradients) + usize(from / CHUNK) * 128;
   for (let k: usize = 0; k < 16; k++) {
     store<f64>(sums + (k << 3), f64(sum4(get(s, CAMERA_SUMS + (k << 4)))));
@@ -92,7 +93,7 @@ function backward(s: usize, i: usize, antialiased: bool): void {
   for (let part: usize = 0; part < 3; part++) {
     transpose(splats + part * 16, SPLAT_BYTES, s + SPLAT + part * 64, 16);
   }
-  loadShapes(s, i);
+  loadShapes(s, at(ADDRESS.quats) + (i << 4));
   projectShapes(s);
   shapeBackward(s, antialiased);
   if (colorBackward(s, i)) directionBackward(s);
