@@ -60,24 +60,32 @@ function build() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   mkdirSync(join(root, "dist"));
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"]);
-  for (const build of ["plain", "relaxed"]) compileKernels(build);
+  for (const kind of ["plain", "relaxed"]) compileKernels(kind);
   writeFileSync(stamp, want);
 }
 
-/** AssemblyScript → dist/trainer/kernels/BUILD.wasm. The memory is the trainer's own and shared by all its threads. */
-function compileKernels(build) {
+/** AssemblyScript → dist/trainer/kernels/KIND.wasm. The memory is the trainer's own and shared by all its threads. */
+function compileKernels(kind) {
   const layout = readFileSync(join(root, "src/trainer/kernels/layout.ts"), "utf8");
-  const constantsAt = /CONSTANTS_AT = (\d+)/.exec(layout)[1];
+  const [, constantsAt] = /CONSTANTS_AT = (\d+)/.exec(layout);
+  const features = ["simd", "threads", "bulk-memory", ...(kind === "relaxed" ? ["relaxed-simd"] : [])];
+  const memory = "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --memoryBase".split(
+    " ",
+  );
   run(process.execPath, [
     join(root, "node_modules/assemblyscript/bin/asc.js"),
+    // Relative: asc names the files it imports by where it stands.
     "src/trainer/kernels/index.ts",
     "--outFile",
-    `dist/trainer/kernels/${build}.wasm`,
-    ...["-O3", "--converge", "--noAssert", "--runtime", "stub"],
-    ...["--importMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
-    ...["--memoryBase", constantsAt],
-    ...["simd", "threads", "bulk-memory"].flatMap((feature) => ["--enable", feature]),
-    ...(build === "relaxed" ? ["--enable", "relaxed-simd"] : []),
+    `dist/trainer/kernels/${kind}.wasm`,
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    ...memory,
+    constantsAt,
+    ...features.flatMap((feature) => ["--enable", feature]),
   ]);
 }
 

@@ -19,15 +19,18 @@ const STEPS = 60;
 /** A slow configuration makes fewer steps: as many as fit in so long, but each view at least once. */
 const PATIENCE_MS = 4000;
 /** Rates that let the room form within some hundred steps. */
-const RATES = {
-  meansRate: 2e-3,
-  logScalesRate: 5e-3,
-  quatsRate: 1e-3,
-  opacitiesRate: 2.5e-2,
+const RATES = [
+  [SCALAR.meansRate, 2e-3],
+  [SCALAR.logScalesRate, 5e-3],
+  [SCALAR.quatsRate, 1e-3],
+  [SCALAR.opacitiesRate, 2.5e-2],
   // 5e-3 of colour itself, which is 0.282 × its first coefficient.
-  shRate: 0.01772,
-  shRestRate: 8.86e-4,
-};
+  [SCALAR.shRate, 0.01772],
+  [SCALAR.shRestRate, 8.86e-4],
+  [SCALAR.noise, 0],
+  [SCALAR.opacityWeight, 0],
+  [SCALAR.scaleWeight, 0],
+];
 const GRID = { sizes: ["160x120", "320x240", "640x480"], gaussians: [20_000, 50_000], degrees: [0, 3] };
 const GROWTH = {
   gaussians: [10_000, 20_000, 40_000, 80_000],
@@ -171,8 +174,7 @@ function trainRoom(engine, pictures, { start, shDegree, steps, patienceMs = Infi
 }
 
 function setRates(values, step, shDegree) {
-  for (const [name, rate] of Object.entries(RATES)) values[SCALAR[name]] = rate;
-  for (const name of ["noise", "opacityWeight", "scaleWeight"]) values[SCALAR[name]] = 0;
+  for (const [index, value] of RATES) values[index] = value;
   values[SCALAR.adamStep] = step + 1;
   values[SCALAR.shDegree] = shDegree;
 }

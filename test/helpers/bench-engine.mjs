@@ -27,8 +27,6 @@ export async function openEngine({ capacity, threads = 1, kernels = KERNELS.at(-
   while (readyHelpers(control) < workers.length) await sleep(5);
   return {
     engine: new Engine(memory, whole, module && instantiateKernels(module, memory, 0)),
-    close() {
-      stopHelpers(control);
-    },
+    close: () => stopHelpers(control),
   };
 }
