@@ -34,8 +34,8 @@ export interface TrainSummary {
   readonly complete: boolean;
 }
 
-const STEPS_PER_FRAME = 30;
-const FEWEST_STEPS = 2000;
+const STEPS_PER_FRAME = 100;
+const FEWEST_STEPS = 3000;
 
 /** Train `folder` as the flags say and write the scene. Ctrl-C ends training early and keeps what there is. */
 export async function trainDataset(folder: string, flags: TrainFlags, log: Log): Promise<TrainSummary> {

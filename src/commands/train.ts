@@ -28,7 +28,7 @@ export function registerTrain(program: Command): void {
     .description("train a posed data set (transforms.json) on this machine and write its scene")
     .argument("<dataset>", "folder with transforms.json and its images")
     .option("-o, --output <file>", "scene to write: .ply, .spz or .splat", "scene.ply")
-    .option("--steps <n>", "optimisation steps (default: 30 a frame, at least 2000)", wholeNumber(1))
+    .option("--steps <n>", "optimisation steps (default: 100 a frame, at least 3000)", wholeNumber(1))
     .option("--seconds <s>", "end the last step so long after the start, loading included", nonNegativeNumber)
     .option("--eval", "hold the test split back and score it at the end")
     .option("--eval-images <dir>", "write each held-out image beside its render (implies --eval)")

@@ -7,6 +7,7 @@ import {
   ADDRESSES_AT,
   ADDRESSES_MAX,
   CHUNK,
+  CONSTANTS_AT,
   CONTROL_WORDS,
   FREE_FROM,
   GRADIENT_STRIDE,
@@ -48,7 +49,7 @@ function regions(capacity: Capacity) {
     scalars: [Float64Array, SCALAR_COUNT],
     /** Where each region begins, for the kernels: by the indices of kernels/addresses.ts. */
     addresses: [Uint32Array, ADDRESSES_MAX],
-    /** The kernels' own constants. */
+    /** The kernels' own constants, from `CONSTANTS_AT` on. */
     constants: [Uint8Array, FREE_FROM - ADDRESSES_AT - 4 * ADDRESSES_MAX],
     /** Working room of each thread. */
     scratch: [Uint8Array, threads * SCRATCH_BYTES],
@@ -159,7 +160,12 @@ export function publishAddresses(views: Views): void {
   }
 }
 
-if (viewsStartAt("scalars") !== SCALARS_AT || viewsStartAt("addresses") !== ADDRESSES_AT) {
+if (
+  viewsStartAt("scalars") !== SCALARS_AT ||
+  viewsStartAt("addresses") !== ADDRESSES_AT ||
+  viewsStartAt("constants") > CONSTANTS_AT ||
+  viewsStartAt("scratch") !== FREE_FROM
+) {
   throw new Error("the regions do not begin where kernels/layout.ts says");
 }
 
