@@ -32,7 +32,7 @@ export function registerTrain(program: Command): void {
     .option("--seconds <s>", "end the last step so long after the start, loading included", nonNegativeNumber)
     .option("--eval", "hold the test split back and score it at the end")
     .option("--eval-images <dir>", "write each held-out image beside its render (implies --eval)")
-    .option("--max-gaussians <n>", "cap on the number of Gaussians", wholeNumber(100, MOST.gaussians), 20_000)
+    .option("--max-gaussians <n>", "cap on the number of Gaussians", wholeNumber(100, MOST.gaussians), 40_000)
     .addOption(
       new Option("--sh-degree <d>", "degree of view-dependent colour")
         .choices(["0", "1", "2", "3"])
