@@ -29,6 +29,9 @@ export interface Comparison {
   readonly ssim: number;
 }
 
+/** Each band looks at all splats, so there are no more than keep every thread busy. */
+const BANDS_PER_THREAD = 2;
+
 /** Beside each array of parameters lie its moments, named after it. */
 type Suffix = "" | "Moment1" | "Moment2";
 
@@ -126,6 +129,7 @@ export class Engine {
     scalars[SCALAR.height] = height;
     scalars[SCALAR.tilesX] = Math.ceil(width / TILE);
     scalars[SCALAR.tiles] = Math.ceil(width / TILE) * Math.ceil(height / TILE);
+    scalars[SCALAR.bands] = Math.min(Math.ceil(height / TILE), BANDS_PER_THREAD * this.#capacity.threads);
     scalars[SCALAR.fx] = camera.fx;
     scalars[SCALAR.fy] = camera.fy;
     scalars[SCALAR.cx] = camera.cx;
@@ -137,7 +141,9 @@ export class Engine {
     this.#pool.run(STAGE.project);
     const pairs = this.#kernels.countPairs();
     if (pairs > this.#capacity.pairs) this.ensure({ pairs: Math.ceil(pairs * 1.5) });
-    this.#kernels.fillPairs();
+    this.#pool.run(STAGE.sortAndCount);
+    this.#kernels.startTiles();
+    this.#pool.run(STAGE.fillTiles);
     this.#pool.run(STAGE.rasterize);
   }
 

@@ -4,13 +4,16 @@
  * The functions in this folder's other files are the readable reference that tests compare them with.
  */
 
-/** What a step is made of, for one thread: the work on one item of each stage, and binning. */
+/** What a step is made of, for one thread: the work on one item of each stage. */
 export interface Kernels {
   /** Gaussians [from, to), one chunk → `splats`, `depths`. */
   readonly project: (from: number, to: number) => void;
-  /** Number of (tile, splat) pairs; `fillPairs` needs room for them. */
+  /** Binning: see `binning.ts`. `countPairs` and `startTiles` are the owner's, between stages. */
+  readonly boxSplats: (from: number, to: number) => void;
   readonly countPairs: () => number;
-  readonly fillPairs: () => void;
+  readonly sortAndCount: (item: number) => void;
+  readonly startTiles: () => void;
+  readonly fillTiles: (band: number) => void;
   readonly rasterizeTile: (tile: number) => void;
   /** The two passes of the loss over a block of one channel. */
   readonly ssimDerivatives: (item: number) => void;

@@ -77,7 +77,10 @@ function regions(capacity: Capacity) {
     order: [Uint32Array, n],
     orderSpare: [Uint32Array, n],
     /** [N,4] first and last tile column, first and last tile row of each splat. */
-    boxes: [Int32Array, n * 4],
+    boxes: [Uint16Array, n * 4],
+    /** [N] tiles that each splat touches, 0 for those not on the image; and their sum per chunk. */
+    pairCounts: [Int32Array, n],
+    chunkPairs: [Int32Array, Math.ceil(n / CHUNK) + 1],
     /** [chunks,16] each chunk's share of the camera's gradient. */
     cameraGradients: [Float64Array, (Math.ceil(n / CHUNK) + 1) * CAMERA_GRADIENT],
     /** [N+1] where each splat's slots of `pairGradients` begin. */

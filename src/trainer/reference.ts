@@ -1,5 +1,5 @@
 /** The stages in plain TypeScript: readable, in double precision inside; what the SIMD kernels are compared with. */
-import { countPairs, fillPairs } from "./binning.ts";
+import { boxSplats, countPairs, fillTiles, sortAndCount, startTiles } from "./binning.ts";
 import type { Kernels } from "./kernels.ts";
 import { imageGradients, ssimDerivatives } from "./loss.ts";
 import type { Views } from "./memory.ts";
@@ -11,8 +11,11 @@ import { updateGaussians } from "./update.ts";
 export function referenceKernels(views: Views): Kernels {
   return {
     project: (from, to) => project(views, from, to),
+    boxSplats: (from, to) => boxSplats(views, from, to),
     countPairs: () => countPairs(views),
-    fillPairs: () => fillPairs(views),
+    sortAndCount: (item) => sortAndCount(views, item),
+    startTiles: () => startTiles(views),
+    fillTiles: (band) => fillTiles(views, band),
     rasterizeTile: (tile) => rasterizeTile(views, tile),
     ssimDerivatives: (item) => ssimDerivatives(views, item),
     imageGradients: (item) => imageGradients(views, item),

@@ -53,5 +53,7 @@ export const antialiased = 46;
 /** [3] gain and [3] bias of the current frame's exposure. */
 export const gain = 47;
 export const bias = 50;
+/** Bands of tile rows that binning is split into. */
+export const bands = 53;
 
 export const SCALAR_COUNT = 56;

@@ -1,6 +1,6 @@
 /** What the trainer's tests share: cameras, random Gaussians, arrays in double precision, a small drawn scene. */
 import type { Camera } from "../../src/trainer/camera.ts";
-import { countPairs, fillPairs } from "../../src/trainer/binning.ts";
+import { countPairs, startTiles } from "../../src/trainer/binning.ts";
 import { Engine } from "../../src/trainer/engine.ts";
 import { instantiateKernels } from "../../src/trainer/kernels.ts";
 import { allocateMemory, type Capacity, type Views } from "../../src/trainer/memory.ts";
@@ -104,7 +104,9 @@ export function runStage(views: Views, stage: keyof typeof STAGE): void {
 export function renderViews(views: Views): void {
   runStage(views, "project");
   if (countPairs(views) > views.pairSplat.length) throw new Error("too few pairs allocated");
-  fillPairs(views);
+  runStage(views, "sortAndCount");
+  startTiles(views);
+  runStage(views, "fillTiles");
   runStage(views, "rasterize");
 }
 

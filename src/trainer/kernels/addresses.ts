@@ -38,3 +38,5 @@ export const pairSplat = 32;
 export const pairSlot = 33;
 export const pairGradients = 34;
 export const pairMask = 35;
+export const pairCounts = 36;
+export const chunkPairs = 37;

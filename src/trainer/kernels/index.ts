@@ -1,5 +1,5 @@
 /** What the kernels' module exports: see `Kernels` in ../kernels.ts. */
-import { countPairs, fillPairs } from "./binning.ts";
+import { boxSplats, countPairs, fillTiles, sortAndCount, startTiles } from "./binning.ts";
 import { imageGradients, ssimDerivatives } from "./loss.ts";
 import { setThread } from "./memory.ts";
 import { project } from "./projection.ts";
@@ -7,13 +7,16 @@ import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
 import { updateGaussians } from "./update.ts";
 
 export {
+  boxSplats,
   countPairs,
-  fillPairs,
+  fillTiles,
   imageGradients,
   project,
   rasterizeTile,
   rasterizeTileBackward,
   setThread,
+  sortAndCount,
   ssimDerivatives,
+  startTiles,
   updateGaussians,
 };
