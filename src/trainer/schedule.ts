@@ -20,8 +20,8 @@ export const RECIPE = {
   meansFall: 0.01,
   othersFall: 0.2,
   /**
-   * Share of the finishing phase with full rates. In the few steps that a CPU makes, the scene is far from done when rates
-   * that fall from the start have become small.
+   * Share of all steps, those before the finishing phase included, with full rates. In the few steps that a CPU makes, the
+   * scene is far from done when rates that fall from the start have become small; after long live training they fall at once.
    */
   fallFrom: 0.6,
   /** MCMC noise in units of the means' rate. The paper's 5e5 is for 30 000 steps. */
@@ -52,6 +52,8 @@ export interface Moment {
   readonly step: number;
   /** 0…1 of the finishing phase; 0 while live. */
   readonly finished: number;
+  /** Steps made before the finishing phase. */
+  readonly before: number;
   /** Size of the scene, metres. */
   readonly size: number;
   readonly gaussians: number;
@@ -60,7 +62,7 @@ export interface Moment {
 /** Write the rates and weights of one step. */
 export function applySchedule(scalars: Float64Array, moment: Moment): void {
   const { step, size, gaussians } = moment;
-  const finished = Math.max(0, (moment.finished - RECIPE.fallFrom) / (1 - RECIPE.fallFrom));
+  const finished = fallen(moment);
   const means = RECIPE.meansRate * size * RECIPE.meansFall ** finished;
   const fall = RECIPE.othersFall ** finished;
   scalars[SCALAR.adamStep] = step + 1;
@@ -74,6 +76,16 @@ export function applySchedule(scalars: Float64Array, moment: Moment): void {
   scalars[SCALAR.noise] = RECIPE.noise * means;
   scalars[SCALAR.opacityWeight] = RECIPE.opacityWeight / gaussians;
   scalars[SCALAR.scaleWeight] = RECIPE.scaleWeight / (3 * gaussians);
+}
+
+/** 0…1 of the way that rates fall. */
+function fallen({ step, before, finished }: Moment): number {
+  if (finished <= 0) return 0;
+  // As many steps as the phase will have if it goes on as it did.
+  const planned = (step - before) / finished;
+  const full = planned > 0 ? (RECIPE.fallFrom * (before + planned) - before) / planned : RECIPE.fallFrom;
+  const from = Math.max(0, full);
+  return Math.max(0, (finished - from) / (1 - from));
 }
 
 /** Degree of spherical harmonics after `step` steps: colour that depends on the view comes in bit by bit. */

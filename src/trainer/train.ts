@@ -212,6 +212,7 @@ export class Trainer {
     applySchedule(scalars, {
       step: this.#step,
       finished,
+      before: this.#finish?.fromStep ?? 0,
       size: this.#frames.extent.size,
       gaussians: engine.count,
     });

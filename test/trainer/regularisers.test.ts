@@ -21,7 +21,7 @@ function firstStep(withRegularisers: boolean) {
     });
   }
   const { scalars } = engine.views;
-  applySchedule(scalars, { step: 0, finished: 0, size: 1, gaussians: COUNT });
+  applySchedule(scalars, { step: 0, finished: 0, before: 0, size: 1, gaussians: COUNT });
   scalars[SCALAR.noise] = 0;
   if (!withRegularisers) scalars[SCALAR.opacityWeight] = scalars[SCALAR.scaleWeight] = 0;
   const before = engine.extract();

@@ -5,7 +5,7 @@ import { randomStream } from "../../src/trainer/random.ts";
 
 function rates(finished: number, changes: Partial<Parameters<typeof applySchedule>[1]> = {}): Float64Array {
   const scalars = new Float64Array(SCALAR.SCALAR_COUNT);
-  applySchedule(scalars, { step: 1000, finished, size: 2, gaussians: 500, ...changes });
+  applySchedule(scalars, { step: 1000, finished, before: 0, size: 2, gaussians: 500, ...changes });
   return scalars;
 }
 
@@ -32,6 +32,20 @@ describe("applySchedule", () => {
 
   it("does not let live rates depend on how long it has run", () => {
     for (const rate of FALLING) expect(rates(0, { step: 10 })[rate]).toBe(rates(0, { step: 1e6 })[rate]);
+  });
+
+  it("lets rates fall from the start of finishing after long live training, from later on after little", () => {
+    const before = 10_000;
+    const early = { before, step: before + 100 };
+    for (const rate of FALLING) {
+      const full = rates(0)[rate];
+      // 1000 steps of finishing in all: 60 % of 11 000 are long over.
+      expect(rates(0.1, early)[rate]).toBeLessThan(full);
+      expect(rates(1, { before, step: before + 1000 })[rate]).toBe(rates(1)[rate]);
+      // 1000 steps after 200: 60 % of 1200 are over after 520 of them.
+      expect(rates(0.5, { before: 200, step: 700 })[rate]).toBe(full);
+      expect(rates(0.55, { before: 200, step: 750 })[rate]).toBeLessThan(full);
+    }
   });
 
   it("moves means in proportion to the size of the scene", () => {
