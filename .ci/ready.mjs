@@ -54,7 +54,7 @@ function install() {
 
 function build() {
   const stamp = join(root, "dist/.stamp");
-  const want = hashOf([...filesUnder("src"), "tsconfig.json", "package-lock.json"]);
+  const want = hashOf([...filesUnder("src"), "tsconfig.json", "package-lock.json", ".ci/ready.mjs"]);
   if (!flags.has("--force") && isFresh(stamp, want)) return;
   say("building dist/ ...");
   rmSync(join(root, "dist"), { recursive: true, force: true });

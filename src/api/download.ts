@@ -57,7 +57,7 @@ export async function saveSplat(
         receivedBytes += piece.length;
         options.onProgress?.(receivedBytes);
       }
-      await file.sync();
+      await file.sync().catch((thrown: unknown) => cannotWrite(path, thrown));
     } finally {
       await file.close();
     }

@@ -64,7 +64,14 @@ const headerSchema = z.object({
       })
       .nullable(),
     frames: z.array(
-      z.object({ index: z.int().positive(), steps: count, psnr: z.number().nullable(), seeded: z.boolean() }),
+      z.object({
+        index: z.int().positive(),
+        steps: count,
+        psnr: z.number().nullable(),
+        seeded: z.boolean(),
+        // Not in files of earlier releases.
+        held: z.boolean().optional(),
+      }),
     ),
     // Not in files of earlier releases.
     exposures: z

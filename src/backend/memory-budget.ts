@@ -24,8 +24,11 @@ export interface MemoryBudget {
 /** Bytes that programs can still get without swapping, the limits of a container counted. */
 export function availableBytes(): number {
   const available = process.availableMemory();
-  // What macOS calls free leaves out all that it would give back when asked.
-  return process.platform === "darwin" ? Math.max(available, totalmem() / 4) : available;
+  const limit = process.constrainedMemory();
+  const isLimited = limit > 0 && limit < totalmem();
+  // What macOS calls free, and a container, leaves out what would be given back when asked: files in the cache, mostly.
+  if (process.platform !== "darwin" && !isLimited) return available;
+  return Math.max(available, (isLimited ? limit : totalmem()) / 4);
 }
 
 /** The budget of a training that starts now; `frameBytes` where the user gave it. */

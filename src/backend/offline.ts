@@ -181,7 +181,7 @@ async function load(
   const pixels = frames.reduce((sum, { lens }) => sum + Math.min(maxPixels, lens.w * lens.h), 0);
   const every = Math.max(1, Math.ceil((PICTURE_BYTES * pixels) / frameBytes));
   for (const [position, frame] of frames.entries()) {
-    if (signal?.aborted === true) break;
+    signal?.throwIfAborted();
     const index = position + 1;
     try {
       const isDecoded = every === 1 || (position % every === 0 && !frame.holdout);

@@ -31,12 +31,12 @@ export async function convertScene(input: string, output: string, flags: Convert
   const file = await readFile(input).catch((cause: unknown) => {
     throw new SplatError("bad_input", `cannot read ${input}: ${messageOf(cause)}`, { cause });
   });
+  const { gaussians: read, format: from, antialiased, lost } = await decode(file, input);
   const to = await requireWritableScene(output);
-  const { gaussians: read, format: from, lost } = await decode(file, input);
   const degree = Number(flags.shDegree ?? 3) as ShDegree;
   const selected = selectGaussians(read, flags.maxGaussians ?? read.count);
   const written = limitShDegree(selected, degree);
-  const bytesWritten = await writeScene(output, written, { format: to });
+  const bytesWritten = await writeScene(output, written, { format: to, antialiased });
   return {
     input,
     output,
@@ -51,7 +51,7 @@ export async function convertScene(input: string, output: string, flags: Convert
       ...lost,
       ...(written.count < read.count ? [`the ${read.count - written.count} least important Gaussians`] : []),
       ...(written.shDegree < read.shDegree ? [`view-dependent colour above degree ${written.shDegree}`] : []),
-      ...lossesOf(written, to),
+      ...lossesOf(written, to, antialiased),
     ],
   };
 }

@@ -15,7 +15,9 @@ export async function requireWritableScene(path: string): Promise<SceneFormat> {
   const format = formatOfName(path);
   if (format === undefined) {
     throw new SplatError("usage", `${path}: the name says no format that is written`, {
-      hint: `Let it end in ${SCENE_FORMATS.map((each) => `.${each}`).join(" or ")}.`,
+      hint: /\.compressed\.ply$/i.test(path)
+        ? "Compressed PLY is only read. Leave out .compressed, or write .spz, which is smaller."
+        : `Let it end in ${SCENE_FORMATS.map((each) => `.${each}`).join(" or ")}.`,
     });
   }
   await makeFolder(dirname(path));

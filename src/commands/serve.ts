@@ -31,7 +31,11 @@ export function registerServe(program: Command): void {
       "folder for frames, state and chunks (default: SPLAT_DATA_DIR, else splatctl-data)",
     )
     .option("--threads <n>", "threads to train with (default: all cores)", wholeNumber(1, MOST.threads))
-    .option("--max-gaussians <n>", "grow new scenes to at most so many", wholeNumber(100, MOST.gaussians))
+    .option(
+      "--max-gaussians <n>",
+      "grow new scenes to at most so many (default: 40000)",
+      wholeNumber(100, MOST.gaussians),
+    )
     .option(
       "--max-pixels <n>",
       "train frames at no more pixels than this (default: 131072)",

@@ -17,6 +17,8 @@ export interface DecodedScene {
   readonly gaussians: Gaussians;
   /** What the bytes turned out to be. */
   readonly format: SceneFormat | "compressed ply";
+  /** Whether it says that it was trained with an antialiasing filter. */
+  readonly antialiased: boolean;
   /** What of the file is not in the scene, a phrase each. */
   readonly lost: readonly string[];
 }
@@ -37,12 +39,13 @@ export async function decodeScene(bytes: Uint8Array, name: string): Promise<Deco
   if (bytes.length === 0) throw new SplatError("bad_input", `${name} is empty`);
   const begins = (...magic: number[]): boolean => magic.every((byte, i) => bytes[i] === byte);
   if (begins(0x70, 0x6c, 0x79)) {
-    const { gaussians, compressed } = readPlyScene(bytes);
-    return soundScene(gaussians, compressed ? "compressed ply" : "ply", gaussians.count, []);
+    const { gaussians, compressed, antialiased } = readPlyScene(bytes);
+    const format = compressed ? "compressed ply" : "ply";
+    return { ...soundScene(gaussians, format, gaussians.count, []), antialiased };
   }
   if (begins(0x1f, 0x8b) || begins(0x4e, 0x47, 0x53, 0x50)) {
-    const { gaussians, notes } = await decodeSpz(bytes);
-    return soundScene(gaussians, "spz", gaussians.count, notes);
+    const { gaussians, notes, antialiased } = await decodeSpz(bytes);
+    return { ...soundScene(gaussians, "spz", gaussians.count, notes), antialiased };
   }
   if (/\.splat$/i.test(name)) {
     return soundScene(decodeSplat(bytes), "splat", bytes.length / SPLAT_BYTES, []);
@@ -63,6 +66,7 @@ function soundScene(
   return {
     gaussians,
     format,
+    antialiased: false,
     lost: broken === 0 ? notes : [...notes, `${broken} Gaussians with values that are no numbers`],
   };
 }
@@ -89,8 +93,11 @@ export function encodedSize(gaussians: Gaussians, format: SceneFormat): number |
 }
 
 /** What a scene loses in a format, a phrase each; none for PLY. */
-export function lossesOf(gaussians: Gaussians, format: SceneFormat): string[] {
+export function lossesOf(gaussians: Gaussians, format: SceneFormat, antialiased = false): string[] {
   if (format === "ply") return [];
+  if (antialiased && format === "splat") {
+    return [...lossesOf(gaussians, format), "the mark that it was trained with an antialiasing filter"];
+  }
   if (format === "splat") {
     const rounded = "colour, opacity and rotation are rounded to 8 bits";
     return gaussians.shDegree === 0

@@ -66,11 +66,11 @@ interface Bounds {
 
 function boundsOf(chunks: PlyTable, names: readonly string[]): Bounds {
   const read = (side: string): Float32Array => {
+    // Before anything is allocated: chunks without properties take no bytes, and any number of them would do.
+    const missing = names.find((name) => chunks.typeOf(`${side}_${name}`) === undefined);
+    if (missing !== undefined) throw badPly(`its chunks have no ${side}_${missing}`);
     const values = new Float32Array(chunks.count * 3);
-    names.forEach((name, c) => {
-      if (chunks.typeOf(`${side}_${name}`) === undefined) throw badPly(`its chunks have no ${side}_${name}`);
-      chunks.copy(`${side}_${name}`, values, c, 3);
-    });
+    names.forEach((name, c) => chunks.copy(`${side}_${name}`, values, c, 3));
     return values;
   };
   return { min: read("min"), max: read("max") };

@@ -1,6 +1,6 @@
 /** Reads PLY files made by us or by others: scenes of Gaussians, and the point clouds training may start from. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
-import { propertyNames } from "./ply.ts";
+import { ANTIALIASED_COMMENT, propertyNames } from "./ply.ts";
 import { decodeCompressed, isCompressed } from "./ply-compressed.ts";
 import { badPly, readPlyTable, type PlyTable } from "./ply-table.ts";
 import { MOST_LOGIT } from "./quantise.ts";
@@ -37,11 +37,24 @@ export function decodePly(bytes: Uint8Array): Gaussians {
   return finiteGaussians(readPlyScene(bytes).gaussians);
 }
 
-/** As `decodePly`, broken Gaussians still among them, and whether it was compressed. */
-export function readPlyScene(bytes: Uint8Array): { gaussians: Gaussians; compressed: boolean } {
+/** A PLY's scene, broken Gaussians still among them, and what its header says of it. */
+export interface PlyScene {
+  readonly gaussians: Gaussians;
+  readonly compressed: boolean;
+  /** Trained with an antialiasing filter. */
+  readonly antialiased: boolean;
+}
+
+/** Longest header whose comments are looked at, bytes. */
+const COMMENTS_WITHIN = 8192;
+
+/** As `decodePly`, nothing left out. */
+export function readPlyScene(bytes: Uint8Array): PlyScene {
   const table = readPlyTable(bytes);
+  const [header] = new TextDecoder("latin1").decode(bytes.subarray(0, COMMENTS_WITHIN)).split("end_header");
+  const antialiased = header.split(/\r?\n/).includes(`comment ${ANTIALIASED_COMMENT}`);
   if (isCompressed(table)) {
-    return { gaussians: decodeCompressed(bytes, table, degreeOf), compressed: true };
+    return { gaussians: decodeCompressed(bytes, table, degreeOf), compressed: true, antialiased };
   }
   requireColumns(table, REQUIRED);
   const shDegree = degreeOf(table);
@@ -58,7 +71,7 @@ export function readPlyScene(bytes: Uint8Array): { gaussians: Gaussians; compres
     table.copy(name, sh, channel * k + 1 + (rest % (k - 1)), 3 * k);
   });
   boundLogits(opacities);
-  return { gaussians, compressed: false };
+  return { gaussians, compressed: false, antialiased };
 }
 
 /** Opacities that were bytes once are 0 and 1 exactly, and converters write their logits as they are: infinite. */

@@ -40,6 +40,7 @@ interface Header {
 export interface SpzScene {
   readonly gaussians: Gaussians;
   readonly notes: readonly string[];
+  readonly antialiased: boolean;
 }
 
 /**
@@ -148,9 +149,6 @@ function fromStreams(bytes: Uint8Array, header: Header): SpzScene {
 function toScene(header: Header, parts: readonly Uint8Array[], extensions: Uint8Array): SpzScene {
   const notes: string[] = [];
   if (header.shDegree > 3) notes.push("view-dependent colour of degree 4: read up to degree 3");
-  if ((header.flags & FLAG_ANTIALIASED) !== 0) {
-    notes.push("the mark that it was trained with an anti-aliasing filter");
-  }
   const shDegree = Math.min(3, header.shDegree) as ShDegree;
   const gaussians = allocateGaussians(header.count, shDegree);
   const mirror = spzMirror((header.flags & FLAG_EXTENSIONS) === 0 ? new Uint8Array() : extensions);
@@ -161,5 +159,5 @@ function toScene(header: Header, parts: readonly Uint8Array[], extensions: Uint8
     kept: shCount(shDegree) - 1,
     mirror,
   });
-  return { gaussians, notes };
+  return { gaussians, notes, antialiased: (header.flags & FLAG_ANTIALIASED) !== 0 };
 }

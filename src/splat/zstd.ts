@@ -12,6 +12,7 @@ export function unzstd(packed: Uint8Array, sizeBytes: number): Uint8Array {
   if (windowBytes(packed) > Math.max(MOST_WINDOW, sizeBytes)) {
     throw badSpz("a zstd stream asks for more memory than its content needs");
   }
+  if (frameEnd(packed) < packed.length) throw badSpz("a stream is more than one zstd frame");
   const out = new Uint8Array(sizeBytes);
   let at = 0;
   const stream = new Decompress((piece) => {
@@ -27,6 +28,21 @@ export function unzstd(packed: Uint8Array, sizeBytes: number): Uint8Array {
   }
   if (at !== sizeBytes) throw badSpz("a stream unpacks to less than its header says");
   return out;
+}
+
+/** Where the frame ends, read off the headers of its blocks: a second frame could ask for any amount of memory. */
+function frameEnd(packed: Uint8Array): number {
+  const flags = packed[4];
+  const single = (flags >> 5) & 1;
+  const contentSizeBytes = flags >> 6 === 0 ? single : 1 << (flags >> 6);
+  let at = 6 - single + [0, 1, 2, 4][flags & 3] + contentSizeBytes;
+  for (;;) {
+    const head = packed[at] | (packed[at + 1] << 8) | (packed[at + 2] << 16);
+    const isRun = ((head >> 1) & 3) === 1;
+    at += 3 + (isRun ? 1 : head >> 3);
+    // The checksum behind the last block has four bytes.
+    if ((head & 1) === 1 || at >= packed.length) return at + (flags & 4);
+  }
 }
 
 /** From the frame's header: the window, or the content's own size when it is a single segment. */

@@ -4,15 +4,13 @@
  * `boxSplats` runs with the projection, chunk by chunk. Then bands of tile rows, independent of each other, first count
  * and then fill the lists of their own tiles; beside the counting, splats are sorted by depth and given their slots.
  */
+import { BEFORE_BANDS } from "./kernels/layout.ts";
 import { CHUNK, SPLAT_STRIDE, TILE, type Views } from "./memory.ts";
 import * as SCALAR from "./scalars.ts";
 
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 const digitCounts = new Uint32Array(DIGITS);
-
-/** Items of `sortAndCount` before the bands: sorting, and giving slots. */
-export const BEFORE_BANDS = 2;
 
 /** Boxes and pair counts of the projected Gaussians [from, to), one chunk. */
 export function boxSplats(

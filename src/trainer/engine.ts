@@ -140,7 +140,7 @@ export class Engine {
     scalars.set(background, SCALAR.background);
     this.#pool.run(STAGE.project);
     const pairs = this.#kernels.countPairs();
-    if (pairs > this.#capacity.pairs) this.ensure({ pairs: Math.ceil(pairs * 1.5) });
+    if (pairs > this.#capacity.pairs) this.#ensurePairs(pairs);
     this.#pool.run(STAGE.sortAndCount);
     this.#kernels.startTiles();
     this.#pool.run(STAGE.fillTiles);
@@ -197,6 +197,15 @@ export class Engine {
       total[i % CAMERA_GRADIENT] += this.#views.cameraGradients[i];
     }
     return total;
+  }
+
+  /** With room to spare, where there is any. */
+  #ensurePairs(pairs: number): void {
+    try {
+      this.ensure({ pairs: Math.ceil(pairs * 1.5) });
+    } catch {
+      this.ensure({ pairs });
+    }
   }
 
   #layOut(): void {

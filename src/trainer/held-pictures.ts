@@ -46,7 +46,7 @@ interface Asked<Frame> {
 /** See the top of the file. */
 export class HeldPictures<Frame extends HeldFrame> {
   /** Bytes that pictures may take; those under way, two at most as a rule, come on top. */
-  budgetBytes: number;
+  readonly #budgetBytes: number;
   readonly #source: PictureSource;
   readonly #onUnreadable: (frame: Frame) => void;
   /** Frames to train on, in order of arrival. */
@@ -63,7 +63,7 @@ export class HeldPictures<Frame extends HeldFrame> {
   #exchangedAt = -1;
 
   constructor(budgetBytes: number, source: PictureSource, onUnreadable: (frame: Frame) => void) {
-    this.budgetBytes = budgetBytes;
+    this.#budgetBytes = budgetBytes;
     this.#source = source;
     this.#onUnreadable = onUnreadable;
   }
@@ -85,7 +85,7 @@ export class HeldPictures<Frame extends HeldFrame> {
       if (pixels === null) this.#away.add(frame);
       else this.#hold(frame, pixels);
     } else if (pixels !== null) {
-      if (this.bytes + sizeOfPixels(pixels) > this.budgetBytes) this.#source.letGo(pixels);
+      if (this.bytes + sizeOfPixels(pixels) > this.#budgetBytes) this.#source.letGo(pixels);
       else this.#holdHoldout(frame, pixels);
     }
   }
@@ -151,7 +151,7 @@ export class HeldPictures<Frame extends HeldFrame> {
   }
 
   #fill(frames: readonly Frame[]): void {
-    let free = this.budgetBytes - this.#trainedBytes;
+    let free = this.#budgetBytes - this.#trainedBytes;
     const fitting = frames.filter((frame, i) => {
       free -= leastBytes(frame);
       return free >= 0 || (i === 0 && this.#held.length === 0);
@@ -166,7 +166,7 @@ export class HeldPictures<Frame extends HeldFrame> {
     if (asked === undefined) return;
     const { frame, answer } = asked;
     if (answer === null || answer === undefined) return this.forget(frame);
-    const fits = this.#trainedBytes + sizeOfPixels(answer) <= this.budgetBytes;
+    const fits = this.#trainedBytes + sizeOfPixels(answer) <= this.#budgetBytes;
     if (fits || this.#held.length === 0) this.#hold(frame, answer);
     else this.#source.letGo(answer);
   }
@@ -175,7 +175,7 @@ export class HeldPictures<Frame extends HeldFrame> {
   #spread(): Frame[] {
     const away = [...this.#away];
     const total = away.reduce((sum, frame) => sum + leastBytes(frame), 0);
-    const count = Math.max(1, Math.min(away.length, Math.floor((away.length * this.budgetBytes) / total)));
+    const count = Math.max(1, Math.min(away.length, Math.floor((away.length * this.#budgetBytes) / total)));
     return Array.from({ length: count }, (_, i) => away[Math.floor((i * away.length) / count)]);
   }
 
@@ -207,12 +207,12 @@ export class HeldPictures<Frame extends HeldFrame> {
     frame.pixels = pixels;
     frame.half = frame.steps < RECIPE.halfSteps ? halvePicture({ camera: frame.camera, ...pixels }) : null;
     const bytes = bytesOf(frame);
-    while (this.#trainedBytes + bytes > this.budgetBytes) {
+    while (this.#trainedBytes + bytes > this.#budgetBytes) {
       const most = this.#mostTrained();
       if (most === null) break;
       this.#release(most);
     }
-    while (this.bytes + bytes > this.budgetBytes && this.#heldHoldouts.length > 0) {
+    while (this.bytes + bytes > this.#budgetBytes && this.#heldHoldouts.length > 0) {
       this.#release(this.#heldHoldouts[this.#heldHoldouts.length - 1]);
     }
     this.#trainedBytes += bytes;

@@ -1,6 +1,6 @@
 /**
- * Everything a training step touches lies in one shared memory, so that any number of workers (and, later, wasm
- * kernels) see the same arrays. `regions` is the only place that says what lies where.
+ * Everything a training step touches lies in one shared memory, so that any number of workers, and the kernels, see
+ * the same arrays. `regions` is the only place that says what lies where.
  */
 import * as ADDRESS from "./kernels/addresses.ts";
 import {
@@ -101,13 +101,13 @@ function regions(capacity: Capacity) {
     imageGradient: [Float32Array, pixels * 3],
     /** [3,3,H,W] derivatives of SSIM. */
     ssimGradients: [Float32Array, pixels * 9],
-    /** [blocks,3,2] squared error and SSIM summed over a block of one channel; the thinnest image has most blocks. */
+    /** [blocks,3,2] squared error and SSIM summed over a block of one channel, after the second pass the gradient in gain and bias; the thinnest image has most blocks. */
     lossSums: [Float64Array, 6 * (Math.ceil(pixels / Math.min(LOSS_WIDTH, LOSS_HEIGHT)) + 1)],
     /** [P] splat of each pair, tile by tile, near to far. */
     pairSplat: [Int32Array, pairs],
     /** [P] the pair's own slot in `pairGradients`. */
     pairSlot: [Int32Array, pairs],
-    /** [P,2] which 4-pixel vectors of its tile each pair blends, one bit each: the kernels' way back. */
+    /** [P,2] which 4-pixel vectors of its tile each pair blends or closes, one bit each: the kernels' way back. */
     pairMask: [Uint32Array, pairs * 2],
     /** [P,9] each pair's gradient, splat by splat: no two workers write the same place. */
     pairGradients: [Float32Array, pairs * GRADIENT_STRIDE],

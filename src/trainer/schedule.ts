@@ -1,6 +1,6 @@
 /**
  * Rates over time and which frame is next. Live training has no known end, so nothing falls until `finish` sets one;
- * then everything hangs on the fraction of the finishing phase that has passed.
+ * then everything hangs on how much of the finishing phase has passed, and on how many steps were made before it.
  *
  * Rates: gsplat's and the Inria code's defaults (means 1.6e-4 × size, scales 5e-3, rotations 1e-3, opacities 0.05,
  * colours 2.5e-3, rest 1/20 of it) scaled for the few thousand steps that a CPU makes; chosen on training views.

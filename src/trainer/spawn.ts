@@ -9,6 +9,7 @@ import { SH_C0 } from "../splat/sh.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
 import { hasCutout, type Picture } from "./picture.ts";
+import { COLOR_MAX } from "./projection.ts";
 import * as SCALAR from "./scalars.ts";
 import { clip, placeGaussians, sizesOf, type Box } from "./seed.ts";
 import { leastUseful } from "./strategy.ts";
@@ -70,7 +71,7 @@ export function spawn(
   draw: (camera: Camera) => void,
 ): void {
   const planned = SEED_SHARE * scene.cap;
-  const explained = engine.count === 0 ? null : explain(engine, picture, draw);
+  const explained = engine.count === 0 ? null : explain(engine, picture, scene.depth, draw);
   // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
   const share = explained === null || engine.count < planned ? 1 : mean(explained.chance);
   const cloud = drawPoints(picture, explained, Math.round((share * planned) / SEED_FRAMES), scene);
@@ -86,8 +87,16 @@ export function spawn(
   placeGaussians(engine, cloud, sizesFor(cloud, density), slots);
 }
 
-/** Compare the scene with a picture, pixel by pixel; the views' image is overwritten. */
-export function explain(engine: Engine, picture: Picture, draw: (camera: Camera) => void): Explained {
+/**
+ * Compare the scene, about `sceneDepth` away, with a picture, pixel by pixel; the views' image is overwritten.
+ * `draw` renders it on black.
+ */
+export function explain(
+  engine: Engine,
+  picture: Picture,
+  sceneDepth: number,
+  draw: (camera: Camera) => void,
+): Explained {
   const { camera, rgba, mask } = picture;
   const pixels = camera.width * camera.height;
   draw(camera);
@@ -104,21 +113,24 @@ export function explain(engine: Engine, picture: Picture, draw: (camera: Camera)
     const wrong = Math.min(1, Math.max(LEAST_CHANCE, ERROR_CHANCE * error));
     chance[p] = alpha * (open[p] + (1 - open[p]) * wrong);
   }
-  return { open, chance, ...renderDepth(engine, camera, open) };
+  return { open, chance, ...renderDepth(engine, camera, sceneDepth, open) };
 }
 
 /** Depth is blended like a colour: for one render, each Gaussian's colour is its depth and the square of it. */
 function renderDepth(
   engine: Engine,
   camera: Camera,
+  sceneDepth: number,
   open: Float32Array,
 ): { depth: Float32Array; spread: Float32Array } {
   const { means, sh, scalars } = engine.views;
   const { rotation: r, translation: t } = camera;
   const k = scalars[SCALAR.shCount];
+  // Colours end at COLOR_MAX: the square of the furthest depth that is used must fit.
+  const unit = (MOST_OFF[1] * sceneDepth) / Math.sqrt(COLOR_MAX);
   const kept = Float32Array.from({ length: engine.count * 3 }, (_, i) => sh[i * k]);
   for (let i = 0; i < engine.count; i++) {
-    const z = r[6] * means[i * 3] + r[7] * means[i * 3 + 1] + r[8] * means[i * 3 + 2] + t[2];
+    const z = (r[6] * means[i * 3] + r[7] * means[i * 3 + 1] + r[8] * means[i * 3 + 2] + t[2]) / unit;
     sh[i * 3 * k] = (z - 0.5) / SH_C0;
     sh[(i * 3 + 1) * k] = (z * z - 0.5) / SH_C0;
   }
@@ -132,8 +144,9 @@ function renderDepth(
   const spread = new Float32Array(pixels);
   for (let p = 0; p < pixels; p++) {
     const covered = Math.max(1e-6, 1 - open[p]);
-    depth[p] = image[pixels + p] / covered;
-    spread[p] = Math.sqrt(Math.max(0, image[2 * pixels + p] / covered - depth[p] ** 2));
+    const near = image[pixels + p] / covered;
+    depth[p] = unit * near;
+    spread[p] = unit * Math.sqrt(Math.max(0, image[2 * pixels + p] / covered - near ** 2));
   }
   return { depth, spread };
 }

@@ -2,7 +2,7 @@
  * The stages of a step, in order, over one set of arrays. A stage's items are independent of each other, so a pool
  * may run them anywhere; whether the SIMD kernels or the reference run them changes nothing but the last digits.
  */
-import { BEFORE_BANDS } from "./binning.ts";
+import { BEFORE_BANDS } from "./kernels/layout.ts";
 import type { Kernels } from "./kernels.ts";
 import { lossItems } from "./loss.ts";
 import { CHUNK, type Views } from "./memory.ts";

@@ -141,7 +141,8 @@ export class Trainer {
   /** Start from known points, up to the cap; frames that have arrived before need no Gaussians of their own then. */
   addPoints(points: PointCloud): void {
     addGaussians(this.engine, thinOut(points, this.#settings.maxGaussians - this.engine.count));
-    this.#frames.countAsSeeded();
+    // Points that are all broken are none.
+    if (this.engine.count > 0) this.#frames.countAsSeeded();
   }
 
   /** A copy of all that decides how training goes on, but for the settings and the frames themselves. */

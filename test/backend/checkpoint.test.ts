@@ -51,7 +51,7 @@ function filled(count: number, shDegree: 0 | 1 | 2 | 3 = 2): Checkpoint {
       randomState: 0xfedcba98,
       frames: [
         { index: 2, steps: 30, psnr: 21.3, seeded: true },
-        { index: 1, steps: 0, psnr: null, seeded: false },
+        { index: 1, steps: 0, psnr: null, seeded: false, held: false },
       ],
       exposures: [2, 1].map((index) => ({
         index,

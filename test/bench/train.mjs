@@ -157,9 +157,6 @@ function trainRoom(engine, pictures, { start, shDegree, steps, patienceMs = Infi
     const cpuBefore = process.cpuUsage();
     const startMs = performance.now();
     engine.render(picture.camera, BLACK);
-    const renderMs = performance.now() - startMs;
-    // What of rendering is no stage is binning.
-    times.set("bin", renderMs - sum(times.values()));
     psnr.push(engine.lossGradient(picture).psnr);
     engine.backwardAndUpdate();
     const stepMs = performance.now() - startMs;

@@ -87,12 +87,21 @@ test("train writes the format that its output is called by", async () => {
   for (const i of [0, 1, 2]) await writeFile(join(folder, `${i}.jpg`), await jpeg(i * 40));
   const lens = { w: 16, h: 8, fl_x: 20, fl_y: 20, cx: 8, cy: 4 };
   await writeFile(join(folder, "transforms.json"), JSON.stringify({ ...lens, frames }));
-  const args = ["train", ".", "--steps", "3", "--max-gaussians", "100", "--threads", "1", "-o", "scene.spz"];
+  const few = ["--steps", "3", "--max-gaussians", "100", "--threads", "1"];
+  const args = ["train", ".", ...few, "--antialiased", "-o", "scene.spz"];
   const ran = await runCli([...args, "--json"], { cwd: folder });
   expect(ran.code, ran.stderr).toBe(0);
   const { gaussians } = JSON.parse(ran.stdout.toString().trim().split("\n").at(-1) as string) as {
     gaussians: number;
   };
   const read = await decodeScene(await readFile(join(folder, "scene.spz")), "scene.spz");
-  expect([read.format, read.gaussians.count]).toEqual(["spz", gaussians]);
+  expect([read.format, read.gaussians.count, read.antialiased]).toEqual(["spz", gaussians, true]);
+  // The mark goes along where the format has room for it, and is missed where it has not.
+  const path = (name: string): string => join(folder, name);
+  expect((await convertScene(path("scene.spz"), path("scene.ply"), {})).lost).toEqual([]);
+  const ply = await decodeScene(await readFile(path("scene.ply")), "scene.ply");
+  expect(ply.antialiased).toBe(true);
+  expect((await convertScene(path("scene.ply"), path("scene.splat"), {})).lost.join()).toContain(
+    "antialiasing",
+  );
 });

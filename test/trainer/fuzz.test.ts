@@ -36,7 +36,7 @@ describe.each([
       const camera = cameras[step % cameras.length];
       const pixels = camera.width * camera.height;
       const { scalars } = engine.views;
-      applySchedule(scalars, { step, finished: 0, size: 1, gaussians: engine.count });
+      applySchedule(scalars, { step, finished: 0, before: 0, size: 1, gaussians: engine.count });
       scalars[SCALAR.shDegree] = 3;
       engine.render(camera, [0, 0, 0]);
       const image = engine.views.image.subarray(0, 4 * pixels);

@@ -133,7 +133,7 @@ describe.each(CASES)("$build: $count Gaussians of $shCount coefficients at degre
   ])("are updated as by the reference: $sparse $antialiased $noise", ({ sparse, antialiased, noise }) => {
     const { reference, kernels, views, ordinary } = twins(build, count, shCount, 4);
     const { scalars } = reference.views;
-    applySchedule(scalars, { step: 11, finished: 0.2, size: 1.5, gaussians: count });
+    applySchedule(scalars, { step: 11, finished: 0.2, before: 0, size: 1.5, gaussians: count });
     scalars[SCALAR.shDegree] = degree;
     scalars[SCALAR.sparseAdam] = sparse;
     scalars[SCALAR.antialiased] = antialiased;

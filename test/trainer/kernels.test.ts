@@ -54,6 +54,23 @@ function copyArrays(from: Views, to: Views, names: readonly (keyof Views)[]): vo
   for (const name of names) to[name].set(from[name]);
 }
 
+it("closes pixels on the way back where a splat closed them without blending", () => {
+  const camera = plainCamera(16, 16, 16);
+  const pair = { reference: soloEngine(), kernels: soloKernelEngine() };
+  const gradients = Object.values(pair).map((engine) => {
+    // Enough in front that the next splat closes; one that reaches part of a vector; a faint one behind all of it.
+    addBlob(engine, { mean: [0, 0, 1], logScale: 0, opacity: 3 });
+    addBlob(engine, { mean: [-0.09, 0, 1.1], logScale: [-3.7, 0, -5], opacity: 12 });
+    addBlob(engine, { mean: [0, 0, 1.2], logScale: 0, opacity: -2 });
+    engine.render(camera, [0, 0, 0]);
+    engine.views.imageGradient.fill(1, 0, 3 * 256);
+    engine.rasterizeBackward();
+    return engine.views.pairGradients.slice(0, 27);
+  });
+  expect(pair.reference.views.image.subarray(0, 256).some((left) => left > 0.02 && left < 0.06)).toBe(true);
+  expect(relativeDifference(gradients[0], gradients[1])).toBeLessThan(1e-4);
+});
+
 describe.each(SIZES)("at $width×$height", ({ width, height }) => {
   const camera = plainCamera(width, height, 40);
 

@@ -148,7 +148,7 @@ describe("explain", () => {
   it("finds what is open, what is wrong and how far away the rest is, and leaves the Gaussians as they were", () => {
     const engine = halfWall();
     const before = engine.extract();
-    const { open, chance, depth, spread } = explain(engine, spotted, drawerOf(engine));
+    const { open, chance, depth, spread } = explain(engine, spotted, 1, drawerOf(engine));
     expect(engine.extract()).toEqual(before);
     const at = (x: number, y: number): number => y * 40 + x;
     expect(open[at(35, 15)]).toBe(1);

@@ -3,7 +3,7 @@
  * independent: each counts and fills the lists of its own tiles, while one thread sorts by depth.
  */
 import * as ADDRESS from "./addresses.ts";
-import { CHUNK, SPLAT_STRIDE, TILE } from "./layout.ts";
+import { BEFORE_BANDS, CHUNK, SPLAT_STRIDE, TILE } from "./layout.ts";
 import { at, scalarInt, scratch, setScalar } from "./memory.ts";
 import * as SCALAR from "../scalars.ts";
 
@@ -69,7 +69,7 @@ export function countPairs(): i32 {
 export function sortAndCount(item: i32): void {
   if (item == 0) sortByDepth(gatherVisible());
   else if (item == 1) startSlots();
-  else countTiles(item - 2);
+  else countTiles(item - BEFORE_BANDS);
 }
 
 /** Splats on the image into `orderSpare`, in order. */

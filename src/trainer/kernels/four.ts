@@ -4,8 +4,21 @@
  */
 import * as ADDRESS from "./addresses.ts";
 import { at, scalar } from "./memory.ts";
-import { add, and,
-  between, div, exp, madd, mul, reciprocal, root, rowsOf3ToColumns, splat, sub, transpose } from "./simd.ts";
+import {
+  add,
+  and,
+  between,
+  div,
+  exp,
+  madd,
+  mul,
+  reciprocal,
+  root,
+  rowsOf3ToColumns,
+  splat,
+  sub,
+  transpose,
+} from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
 /** Variance added to each splat, px². */

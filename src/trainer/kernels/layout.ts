@@ -19,6 +19,9 @@ export const LOSS_HEIGHT = 64;
 /** Gaussians per unit of work of the per-Gaussian stages. */
 export const CHUNK = 256;
 
+/** Items of binning's first stage before its bands: sorting, and giving slots. */
+export const BEFORE_BANDS = 2;
+
 /** Words of the pool's control block, at the start of the memory. */
 export const CONTROL_WORDS = 16;
 /** Byte offset of the scalars. */

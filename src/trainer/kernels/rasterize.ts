@@ -4,7 +4,7 @@
  * A tile is 64 vectors of four pixels. For each splat the vectors it covers are found first, four rows at once, as
  * the bits of one 64-bit mask: in row y the splat's q stays below qMax between two known ends. One loop over the set
  * bits then does the blending; it has no inner loops of a few turns each, which the processor could not predict. The
- * backward pass takes over the mask that the forward pass left, cut to the vectors where something was blended.
+ * backward pass takes over the mask that the forward pass left, cut to the vectors where something was blended or closed.
  *
  * Vector v holds row v & 15 of the tile, columns 4 (v >> 4) … + 3. The tile at hand lies in the thread's scratch,
  * vector by vector: transmittance, red, green, blue (forward); transmittance, rest of the light, dL/dred, dL/dgreen,
@@ -165,6 +165,8 @@ function blend(tile: i32, state: usize, x0: f32, y0: f32, pixels: i32): void {
           const closing = v128.and(refused, f32x4.gt(before, splat(0)));
           left = v128.bitselect(f32x4.neg(before), left, closing);
           open -= popcnt(i32x4.bitmask(closing));
+          // The way back must come by here too, or a fainter splat behind would blend where this one closed.
+          blended |= u64(v128.any_true(closing)) << u64(v);
         }
         blended |= u64(v128.any_true(blends)) << u64(v);
         const shown = v128.and(weight, blends);
