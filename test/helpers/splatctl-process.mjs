@@ -48,7 +48,8 @@ function start(args, stdout) {
   return spawn(process.execPath, [BIN, ...args], { env, stdio: ["ignore", stdout, "inherit"] });
 }
 
-async function freePort() {
+/** A port of this machine that nobody listens on now. */
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
