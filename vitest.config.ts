@@ -8,6 +8,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: "forks",
     maxWorkers: 2,
+    // What the other SPZ reader says of every file.
+    onConsoleLog: (log) => !log.startsWith("[SPZ"),
     // Nobody's bucket is written to by a test.
     env: { R2_ENDPOINT_URL: "", R2_BUCKET_NAME: "", R2_PUBLIC_URL: "" },
   },

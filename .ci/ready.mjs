@@ -54,13 +54,39 @@ function install() {
 
 function build() {
   const stamp = join(root, "dist/.stamp");
-  const want = hashOf([...filesUnder("src"), "tsconfig.json", "package-lock.json"]);
+  const want = hashOf([...filesUnder("src"), "tsconfig.json", "package-lock.json", ".ci/ready.mjs"]);
   if (!flags.has("--force") && isFresh(stamp, want)) return;
   say("building dist/ ...");
   rmSync(join(root, "dist"), { recursive: true, force: true });
   mkdirSync(join(root, "dist"));
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"]);
+  for (const kind of ["plain", "relaxed"]) compileKernels(kind);
   writeFileSync(stamp, want);
+}
+
+/** AssemblyScript → dist/trainer/kernels/KIND.wasm. The memory is the trainer's own and shared by all its threads. */
+function compileKernels(kind) {
+  const layout = readFileSync(join(root, "src/trainer/kernels/layout.ts"), "utf8");
+  const [, constantsAt] = /CONSTANTS_AT = (\d+)/.exec(layout);
+  const features = ["simd", "threads", "bulk-memory", ...(kind === "relaxed" ? ["relaxed-simd"] : [])];
+  const memory = "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --memoryBase".split(
+    " ",
+  );
+  run(process.execPath, [
+    join(root, "node_modules/assemblyscript/bin/asc.js"),
+    // Relative: asc names the files it imports by where it stands.
+    "src/trainer/kernels/index.ts",
+    "--outFile",
+    `dist/trainer/kernels/${kind}.wasm`,
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    ...memory,
+    constantsAt,
+    ...features.flatMap((feature) => ["--enable", feature]),
+  ]);
 }
 
 const [major, minor] = process.versions.node.split(".").map(Number);

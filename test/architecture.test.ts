@@ -52,7 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Runs in Node, in a worker and in a browser: no `node:` module, no Node global, no package but these. */
 const PURE = ["splat", "trainer", "api/schema", "api/events", ...KINEMATICS];
-const PURE_PACKAGES = ["zod"];
+const PURE_PACKAGES = ["zod", "fzstd"];
 
 /** Names that say nothing about what is inside. */
 const EMPTY_NAMES = /^(utils?|helpers?|managers?|misc|stuff|lib)$|-(utils?|helpers?|manager)$/;

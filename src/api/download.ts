@@ -2,31 +2,21 @@
 import { open, rename, rm } from "node:fs/promises";
 import { messageOf, SplatError } from "../errors.ts";
 import type { SplatScene } from "./client.ts";
-
-export type SplatFormat = "ply" | "splat" | "spz";
-
-/** A PLY header is a few hundred bytes; one that has not ended here is none. */
-const HEADER_BYTES = 16 * 1024;
+import { sceneCheck, type SplatFormat } from "./scene-check.ts";
 
 /**
  * The scene's bytes, passed on as they arrive. Throws `unreachable` when fewer or more come than were announced, and
- * `internal` when a PLY's own count is not the one in `X-Splat-Count`: at the end at the latest.
+ * `internal` when what they hold is not the count in `X-Splat-Count`: at the end at the latest.
  */
 export async function* checked(
   scene: SplatScene,
   format: SplatFormat,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const check = sceneCheck(format, scene.gaussianCount);
   let receivedBytes = 0;
-  let header = format === "ply" ? "" : null;
   for await (const piece of scene.body) {
     receivedBytes += piece.length;
-    if (header !== null) {
-      header += Buffer.from(piece.subarray(0, HEADER_BYTES)).toString("latin1");
-      if (/^end_header\r?$/m.test(header) || header.length >= HEADER_BYTES) {
-        checkCount(header, scene);
-        header = null;
-      }
-    }
+    await check.take(piece);
     yield piece;
   }
   if (scene.sizeBytes !== null && receivedBytes !== scene.sizeBytes) {
@@ -38,16 +28,7 @@ export async function* checked(
       },
     );
   }
-  if (header !== null) checkCount(header, scene);
-}
-
-function checkCount(header: string, scene: SplatScene): void {
-  const vertices = /^ply\r?\n[^]*^element vertex (\d+)\r?$[^]*^end_header\r?$/m.exec(header)?.[1];
-  if (Number(vertices) === scene.gaussianCount) return;
-  const held = vertices === undefined ? "it is no PLY" : `its PLY holds ${vertices}`;
-  throw new SplatError("internal", `the backend announced ${scene.gaussianCount} Gaussians, but ${held}`, {
-    hint: "Try again; if it happens twice, the backend has a bug.",
-  });
+  await check.end();
 }
 
 /**
@@ -76,7 +57,7 @@ export async function saveSplat(
         receivedBytes += piece.length;
         options.onProgress?.(receivedBytes);
       }
-      await file.sync();
+      await file.sync().catch((thrown: unknown) => cannotWrite(path, thrown));
     } finally {
       await file.close();
     }

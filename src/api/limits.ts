@@ -10,6 +10,6 @@ export const LIMITS = {
   /** Joint angles beyond this are surely degrees, rad. */
   jointAngleRad: 2 * Math.PI,
   jointHistoryS: 30,
-  /** About 1 KB of memory each while they are trained. */
+  /** About 0.9 KB of memory each while they are trained, 2 KB at the worst moment. */
   gaussians: 2_000_000,
 } as const;

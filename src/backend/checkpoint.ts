@@ -41,6 +41,9 @@ const SLICE_BYTES = 1 << 20;
 
 const count = z.int().nonnegative();
 
+/** Log gain and bias of three channels each. */
+const exposureNumbers = z.array(z.number()).length(6);
+
 const headerSchema = z.object({
   session: savedSessionSchema,
   joints: z.array(z.object({ time_s: z.number(), angles_rad: jointAnglesSchema })),
@@ -61,8 +64,27 @@ const headerSchema = z.object({
       })
       .nullable(),
     frames: z.array(
-      z.object({ index: z.int().positive(), steps: count, psnr: z.number().nullable(), seeded: z.boolean() }),
+      z.object({
+        index: z.int().positive(),
+        steps: count,
+        psnr: z.number().nullable(),
+        seeded: z.boolean(),
+        // Not in files of earlier releases.
+        held: z.boolean().optional(),
+      }),
     ),
+    // Not in files of earlier releases.
+    exposures: z
+      .array(
+        z.object({
+          index: z.int().positive(),
+          steps: count,
+          values: exposureNumbers,
+          moments1: exposureNumbers,
+          moments2: exposureNumbers,
+        }),
+      )
+      .default([]),
   }),
   arrays: z.array(z.object({ name: z.string(), type: z.literal("float32"), length: count })),
 });
@@ -157,6 +179,12 @@ function headerOf({ session, trainer, joints }: Checkpoint): Omit<Header, "array
         duration_s: finish.durationS,
       },
       frames: [...trainer.frames],
+      exposures: trainer.exposures.map(({ values, moments1, moments2, ...rest }) => ({
+        ...rest,
+        values: [...values],
+        moments1: [...moments1],
+        moments2: [...moments2],
+      })),
     },
   };
 }
@@ -206,6 +234,7 @@ function trainerOf({ trainer, arrays }: Header, body: Buffer): TrainerState {
       durationS: finish.duration_s,
     },
     frames: trainer.frames,
+    exposures: trainer.exposures,
   };
 }
 

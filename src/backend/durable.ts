@@ -17,7 +17,10 @@ const NO_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EACC
  * Write `slices` to `path` so that after a crash either the whole new file or the old one is there.
  * Other work runs between slices. Throws `storage_full` when there is no room or no permission.
  */
-export async function writeDurably(path: string, slices: Iterable<Uint8Array>): Promise<WrittenFile> {
+export async function writeDurably(
+  path: string,
+  slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<WrittenFile> {
   const temporary = `${path}.part`;
   try {
     const written = await writeSynced(temporary, slices);
@@ -41,12 +44,15 @@ export function storageError(error: unknown): unknown {
   });
 }
 
-async function writeSynced(path: string, slices: Iterable<Uint8Array>): Promise<WrittenFile> {
+async function writeSynced(
+  path: string,
+  slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<WrittenFile> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   const file = await open(path, "w");
   try {
-    for (const slice of slices) {
+    for await (const slice of slices) {
       hash.update(slice);
       sizeBytes += slice.length;
       await file.appendFile(slice);

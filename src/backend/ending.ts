@@ -1,5 +1,4 @@
 /** How a capture ends: intake closes, the trainer runs to its end, the last chunk is written. */
-import { STEPS_PER_FRAME } from "../api/schema.ts";
 import type { SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
 import type { ChunkSchedule } from "./chunk-schedule.ts";
@@ -28,8 +27,10 @@ export interface EndingDeps {
   readonly changed: () => void;
 }
 
+/** Where time allows, training goes on until each frame has had so many steps on average: more adds little to see. */
+const FULL_STEPS_PER_FRAME = 100;
 /** However much was trained while live, rates still have to fall: this many steps a frame are made for that. */
-const SETTLING_STEPS_PER_FRAME = 10;
+const SETTLING_STEPS_PER_FRAME = 30;
 
 /** The ending of one session. */
 export class Ending {
@@ -116,7 +117,7 @@ export class Ending {
     const { frames, training } = this.#deps;
     if (frames.trainableCount === 0) return;
     if (!this.#trainerAsked) {
-      const missing = STEPS_PER_FRAME * frames.trainableCount - this.#deps.step();
+      const missing = FULL_STEPS_PER_FRAME * frames.trainableCount - this.#deps.step();
       const steps = Math.max(missing, SETTLING_STEPS_PER_FRAME * frames.trainableCount);
       training.finish({ steps, deadlineS: nowS() + this.#finishS });
     }

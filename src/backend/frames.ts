@@ -86,6 +86,12 @@ export class FrameTable {
     this.#trainableCount += Number(isTrained(frame)) - Number(before);
   }
 
+  /** Its image cannot be read any more: nothing is learned from it from now on. */
+  leaveTraining(frame: AcceptedFrame): void {
+    if (isTrained(frame)) this.#trainableCount--;
+    frame.trainable = false;
+  }
+
   /** A frame that turned out unusable after a restart. */
   remove(frame: AcceptedFrame): void {
     this.#accepted.delete(frame.index);

@@ -4,6 +4,7 @@ import { LIMITS, type CameraModel } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import { scaleIntrinsics, type Intrinsics } from "../trainer/camera.ts";
 import { isDistorted, undistort } from "../trainer/undistort.ts";
+import { PictureMemory } from "./picture-memory.ts";
 import { refuse } from "./refuse.ts";
 
 // One libvips thread per image and no cache of operations: every frame is another one, and the trainer needs the cores.
@@ -45,15 +46,27 @@ export function imageTypeOf(bytes: Uint8Array): ImageType {
   });
 }
 
+/** The lens that `decodeImage` gives with these bytes, from their header alone. Throws what it throws about headers. */
+export async function measureImage(
+  bytes: Uint8Array,
+  camera: CameraModel | null,
+  maxPixels: number,
+): Promise<Intrinsics> {
+  imageTypeOf(bytes);
+  const { width, height } = await checkHeader(bytes);
+  return intrinsicsFor(camera, fitPixels(width, height, maxPixels));
+}
+
 /**
  * Check and decode a frame: EXIF orientation applied, 8-bit sRGB, at most `maxPixels`, lens distortion removed.
- * An animated PNG counts as its first picture.
+ * An animated PNG counts as its first picture. The pixels lie in memory taken from `memory`.
  * Throws `unsupported_media`, or `bad_image` when it is too large or does not decode to its end.
  */
 export async function decodeImage(
   bytes: Uint8Array,
   camera: CameraModel | null,
   maxPixels: number,
+  memory: PictureMemory = new PictureMemory(),
 ): Promise<DecodedImage> {
   const type = imageTypeOf(bytes);
   const full = await checkHeader(bytes);
@@ -66,12 +79,15 @@ export async function decodeImage(
       .ensureAlpha()
       .raw({ depth: "uchar" }),
   );
-  const rgba = new Uint8Array(new SharedArrayBuffer(data.length));
-  rgba.set(data);
   const intrinsics = intrinsicsFor(camera, size);
   const warnings = camera === null ? [] : aspectWarnings(camera, full);
-  if (camera === null || !isDistorted(camera)) return { type, intrinsics, rgba, mask: null, warnings };
-  return { type, intrinsics, ...undistort(rgba, intrinsics, camera), warnings };
+  const take = (length: number): Uint8Array => memory.take(length);
+  if (camera !== null && isDistorted(camera)) {
+    return { type, intrinsics, ...undistort(data, intrinsics, camera, take), warnings };
+  }
+  const rgba = take(data.length);
+  rgba.set(data);
+  return { type, intrinsics, rgba, mask: null, warnings };
 }
 
 /** Whether two images show the same field: their aspects agree within 1 %. */

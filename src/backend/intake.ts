@@ -2,13 +2,15 @@
 import { randomUUID } from "node:crypto";
 import type { FrameMeta, FrameRecord, SceneSettings } from "../api/schema.ts";
 import { LIMITS } from "../api/schema.ts";
-import { SplatError } from "../errors.ts";
+import { messageOf, SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
 import { cameraFromPose } from "../trainer/camera.ts";
+import type { Pixels } from "../trainer/picture.ts";
 import { recordOf, type AcceptedFrame, type FrameTable } from "./frames.ts";
-import { decodeImage, type DecodedImage } from "./image.ts";
+import { decodeImage, measureImage, type DecodedImage } from "./image.ts";
 import { IngestQueue, type IngestLimits } from "./ingest-queue.ts";
 import { JointHistory } from "./joints.ts";
+import type { PictureMemory } from "./picture-memory.ts";
 import { placeFrame, jointsAgain, poseFromJoints, samplesOf, type Placement } from "./pose.ts";
 import { refuse } from "./refuse.ts";
 import { createSerial } from "./serial.ts";
@@ -22,6 +24,8 @@ export interface IntakeDeps {
   readonly settings: () => SceneSettings;
   readonly step: () => number;
   readonly maxPixels: number;
+  /** Where pictures are decoded to. */
+  readonly memory: PictureMemory;
   readonly limits: IngestLimits;
   readonly warn: (message: string) => void;
   /** A frame was accepted, refused, or got its pose. */
@@ -113,12 +117,27 @@ export class Intake {
     await this.#commits(() => Promise.resolve());
   }
 
-  /** Hand a frame of before a restart to the trainer again. Throws what decoding throws. */
+  /** Hand a frame of before a restart to the trainer again, which reads it when it needs it. Throws when it cannot. */
   async feedAgain(frame: AcceptedFrame): Promise<void> {
-    const bytes = await this.#deps.store.readFrameBytes(frame);
-    if ((await sha256Of(bytes)) !== frame.sha256) throw new Error("its bytes are not those that were kept");
-    const image = await decodeImage(bytes, frame.camera, this.#deps.maxPixels);
-    this.#train(frame, image);
+    const bytes = await this.#readBytes(frame);
+    frame.intrinsics = await measureImage(bytes, frame.camera, this.#deps.maxPixels);
+    if (!frame.trainable && !frame.holdout) return;
+    const camera = cameraFromPose(frame.intrinsics, frame.cameraToWorld);
+    this.#deps.training.addFrame({ index: frame.index, camera, holdout: frame.holdout });
+  }
+
+  /** A kept frame's picture, as it was when the trainer had it last. When it cannot be read, warns and throws. */
+  async readPicture(index: number): Promise<Pixels> {
+    const { frames, maxPixels, memory, warn } = this.#deps;
+    const frame = frames.get(index);
+    if (frame === undefined) throw new Error(`there is no frame ${index}`);
+    try {
+      return await decodeImage(await this.#readBytes(frame), frame.camera, maxPixels, memory);
+    } catch (error) {
+      frames.leaveTraining(frame);
+      warn(`${frame.frameId} is not trained on any more, its image cannot be read: ${messageOf(error)}`);
+      throw error;
+    }
   }
 
   /** The mount, the joint zeros or the clock changed: place the frames posed by joints anew. */
@@ -135,11 +154,17 @@ export class Intake {
     }
   }
 
+  async #readBytes(frame: AcceptedFrame): Promise<Uint8Array> {
+    const bytes = await this.#deps.store.readFrameBytes(frame);
+    if ((await sha256Of(bytes)) !== frame.sha256) throw new Error("its bytes are not those that were kept");
+    return bytes;
+  }
+
   async #take(upload: Upload): Promise<AcceptedFrame> {
-    const { settings, maxPixels, warn } = this.#deps;
+    const { settings, maxPixels, memory, warn } = this.#deps;
     const { camera } = settings();
     try {
-      const image = await decodeImage(upload.bytes, camera, maxPixels);
+      const image = await decodeImage(upload.bytes, camera, maxPixels, memory);
       if (camera === null) warn("no camera given: 60° of horizontal view assumed (PUT /scene sets it)");
       image.warnings.forEach(warn);
       return await this.#commits(() => this.#commit(upload, image, camera));
@@ -211,7 +236,7 @@ export class Intake {
 
   #train(frame: AcceptedFrame, { intrinsics, rgba, mask }: DecodedImage): void {
     frame.intrinsics = intrinsics;
-    if (!frame.trainable && !frame.holdout) return;
+    if (!frame.trainable && !frame.holdout) return this.#deps.memory.give({ rgba, mask });
     const camera = cameraFromPose(intrinsics, frame.cameraToWorld);
     this.#deps.training.addFrame({ index: frame.index, camera, rgba, mask, holdout: frame.holdout });
   }

@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
 import type { TrainerState } from "../trainer/state.ts";
 import { chunksOnDisk, sessionKeyOf } from "./bucket-folder.ts";
+import { withinMemory } from "./memory-budget.ts";
+import { PictureMemory } from "./picture-memory.ts";
 import type { SavedSession } from "./saved-session.ts";
 import { Session, type SessionDeps } from "./session.ts";
 import { trainingSettings } from "./settings.ts";
-import type { StartTraining, TrainingEvent } from "./training.ts";
+import type { PictureArchive, StartTraining, TrainingEvent } from "./training.ts";
 
-export interface OpenSessionDeps extends Omit<SessionDeps, "training"> {
+export interface OpenSessionDeps extends Omit<SessionDeps, "training" | "pictures"> {
   readonly startTraining: StartTraining;
   /** Settings of a session that has none of its own yet. */
   readonly settings: SceneSettings;
@@ -30,19 +32,28 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   const frames = await store.readFrames();
   const isNew = checkpoint === null && frames.length === 0;
   let session: Session | undefined;
+  const pictures = new PictureMemory();
+  const archive: PictureArchive = {
+    read: (index) => session?.intake.readPicture(index) ?? Promise.reject(new Error("no session yet")),
+    letGo: (pixels) => pictures.give(pixels),
+  };
   const training = await deps.startTraining(
     // Until the frames are back it waits, or it would learn the first of them by heart.
     {
-      ...trainingSettings(saved.settings),
+      // What is too much is told once there is a session to tell it.
+      ...withinMemory(trainingSettings(saved.settings), deps.memory, () => undefined),
+      frameBytes: deps.memory.frameBytes,
       threads: deps.threads,
       seed: SEED,
       live: isNew,
     },
     (event: TrainingEvent) => session?.onTraining(event),
+    archive,
   );
   // The checkpoint may be older than the newest chunk; a last chunk must not be held for as new as that one.
   const chunk_step = Math.min(saved.chunk_step, checkpoint?.trainer.step ?? 0);
-  session = new Session({ ...deps, training }, { ...saved, chunk_step });
+  session = new Session({ ...deps, training, pictures }, { ...saved, chunk_step });
+  session.trainingSettings();
   await restoreMask(session, deps);
   for (const frame of frames) session.frames.add(frame);
   // Records hold the poses of their time; the settings may have changed since.
@@ -50,7 +61,7 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   if (checkpoint !== null) session.restore(checkpoint);
   await session.saveRecord();
   if (saved.phase !== "complete" && !isNew)
-    session.feeding = feedFrames(session, { ...deps, training }, checkpoint?.trainer ?? null);
+    session.feeding = feedFrames(session, { ...deps, training, pictures }, checkpoint?.trainer ?? null);
   session.resume((checkpoint?.trainer.finish ?? null) !== null);
   return session;
 }
@@ -80,7 +91,7 @@ async function restoreMask(session: Session, { store }: OpenSessionDeps): Promis
   }
 }
 
-/** The trainer takes them as fast as they decode; a session that ends does not wait for the rest. */
+/** Their bytes are checked, and decoded when the trainer needs them; a session that ends does not wait for the rest. */
 async function feedFrames(
   session: Session,
   { store, ingest, training }: SessionDeps,
@@ -102,5 +113,5 @@ async function feedFrames(
   await Promise.all(Array.from({ length: ingest.running }, feedNext));
   if (session.closing.aborted) return;
   if (state !== null) training.restore(state);
-  training.setSettings({ ...trainingSettings(session.settings), live: true });
+  training.setSettings({ ...session.trainingSettings(), live: true });
 }

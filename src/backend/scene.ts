@@ -10,6 +10,7 @@ import type { UploadPace } from "./bucket-trouble.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LiveEvents } from "./live.ts";
 import { lockFolder } from "./lock.ts";
+import { memoryBudget, type MemoryBudget } from "./memory-budget.ts";
 import { openSession } from "./open-session.ts";
 import { refuse } from "./refuse.ts";
 import { createSerial } from "./serial.ts";
@@ -28,6 +29,8 @@ export interface SceneOptions {
   readonly threads?: number | undefined;
   /** Frames are trained at most this large, pixels. Default 131 072, such as 418×313. */
   readonly maxPixels?: number | undefined;
+  /** Decoded frames take at most so much memory, bytes. Default: a share of what is available. */
+  readonly frameBytes?: number | undefined;
   /** Settings of new sessions where they differ from the defaults; a restored session keeps its own. */
   readonly settings?: Partial<SceneSettings> | undefined;
   /** Default 2 decoded at once, 64 waiting. */
@@ -51,6 +54,8 @@ export class Scene {
   readonly #options: SceneOptions;
   readonly #unlock: () => Promise<void>;
   readonly #changes = createSerial();
+  /** As it was before anything was taken. */
+  readonly #memory: MemoryBudget;
   readonly #earlyWarnings: string[] = [];
   #session: Session | null = null;
   #store: SessionStore | null = null;
@@ -60,6 +65,7 @@ export class Scene {
   private constructor(options: SceneOptions, unlock: () => Promise<void>) {
     this.#options = options;
     this.log = options.log;
+    this.#memory = memoryBudget(options.frameBytes);
     this.#unlock = unlock;
   }
 
@@ -152,6 +158,7 @@ export class Scene {
       settings,
       threads: threads ?? availableParallelism(),
       maxPixels: maxPixels ?? DEFAULT_MAX_PIXELS,
+      memory: this.#memory,
       ingest: ingest ?? DEFAULT_INGEST,
       log,
       publish: (event) => this.live.publish(event),

@@ -23,6 +23,8 @@ import { Intake, type Accepted } from "./intake.ts";
 import type { IngestLimits } from "./ingest-queue.ts";
 import { LatencyWindow } from "./latency.ts";
 import { decodeMask } from "./mask.ts";
+import { withinMemory, type MemoryBudget } from "./memory-budget.ts";
+import type { PictureMemory } from "./picture-memory.ts";
 import { shuttingDown } from "./refuse.ts";
 import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
@@ -44,6 +46,8 @@ export interface SessionDeps {
   readonly scene: string;
   readonly threads: number;
   readonly maxPixels: number;
+  readonly memory: MemoryBudget;
+  readonly pictures: PictureMemory;
   readonly ingest: IngestLimits;
   readonly log: Log;
   /** Tell whoever listens; `status` events are made by the listener itself when something changed. */
@@ -129,7 +133,7 @@ export class Session {
   async patch(patch: ScenePatch): Promise<void> {
     const { camera } = this.settings;
     this.settings = applyPatch(this.settings, patch);
-    this.#deps.training.setSettings(trainingSettings(this.settings));
+    this.#deps.training.setSettings(this.trainingSettings());
     const posesChange =
       patch.camera_mount !== undefined ||
       patch.joint_zero_offsets_rad !== undefined ||
@@ -140,6 +144,12 @@ export class Session {
     }
     await this.saveRecord();
     this.#deps.statusChanged();
+  }
+
+  /** What the trainer is to know of the settings; warns when they ask for more than there is memory for. */
+  trainingSettings(): ReturnType<typeof trainingSettings> {
+    const { memory } = this.#deps;
+    return withinMemory(trainingSettings(this.settings), memory, (text) => this.warnings.add(text));
   }
 
   /** Put a mask in force (PNG bytes), or none. Throws `unsupported_media`, `bad_image`, `bad_request`. */
@@ -259,7 +269,7 @@ export class Session {
   }
 
   #createIntake(): Intake {
-    const { store, training, maxPixels, ingest } = this.#deps;
+    const { store, training, maxPixels, pictures, ingest } = this.#deps;
     return new Intake({
       frames: this.frames,
       store,
@@ -267,6 +277,7 @@ export class Session {
       settings: () => this.settings,
       step: () => this.report.step,
       maxPixels,
+      memory: pictures,
       limits: ingest,
       warn: (message) => this.warnings.add(message),
       changed: (record) => this.#onFrame(record),

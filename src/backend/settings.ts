@@ -25,7 +25,7 @@ export const DEFAULT_SETTINGS: SceneSettings = {
   bounds: null,
   finish_seconds: 60,
   max_joint_speed_deg_s: null,
-  max_gaussians: 30_000,
+  max_gaussians: 40_000,
   sh_degree: 3,
   background: "black",
   chunk_every: 50,
@@ -48,6 +48,8 @@ export function trainingSettings(
     shDegree: settings.sh_degree as ShDegree,
     background: settings.background,
     bounds: bounds === null ? null : { min: bounds.min_m, max: bounds.max_m },
+    exposure: settings.refine.exposure,
+    antialiased: false,
   };
 }
 

@@ -1,21 +1,17 @@
 /** GET /get-ply: the newest snapshot as a stream, whole or not at all. */
 import { setImmediate } from "node:timers/promises";
 import { plyQuerySchema } from "../api/schema.ts";
-import { encodePly, plySize } from "../splat/ply.ts";
+import { encodedSize, encodeScene } from "../splat/formats.ts";
 import { parseAs } from "./body.ts";
-import { refuse } from "./refuse.ts";
 import type { Session } from "./session.ts";
 
-/** Answer a request for the scene. Throws `bad_request` for a bad query or a format not served. */
+/** Answer a request for the scene. Throws `bad_request` for a bad query. */
 export function splatResponse(
   session: Session,
   query: Record<string, string>,
   ifNoneMatch: string | undefined,
 ): Response {
   const { format, max_gaussians: max } = parseAs(plyQuerySchema, query, "the query");
-  if (format !== "ply") {
-    throw refuse("bad_request", `format=${format} is not served: only ply is so far`);
-  }
   const { slot } = session;
   const snapshot = slot.latest;
   if (snapshot === null) {
@@ -30,12 +26,13 @@ export function splatResponse(
     "cache-control": "no-cache",
   };
   if (matches(ifNoneMatch, headers.etag)) return new Response(null, { status: 304, headers });
-  return new Response(inSlices(encodePly(gaussians)), {
+  const sizeBytes = encodedSize(gaussians, format);
+  return new Response(inSlices(encodeScene(gaussians, format)), {
     headers: {
       ...headers,
       "content-type": "application/octet-stream",
-      "content-length": String(plySize(gaussians)),
-      "content-disposition": `attachment; filename="scene.ply"`,
+      ...(sizeBytes === undefined ? {} : { "content-length": String(sizeBytes) }),
+      "content-disposition": `attachment; filename="scene.${format}"`,
     },
   });
 }
@@ -46,14 +43,16 @@ function matches(ifNoneMatch: string | undefined, etag: string): boolean {
 }
 
 /** Pulled slice by slice, other work in between: a large scene never holds the event loop. */
-function inSlices(slices: Generator<Uint8Array>): ReadableStream<Uint8Array> {
+function inSlices(
+  slices: Generator<Uint8Array> | AsyncGenerator<Uint8Array, void, undefined>,
+): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(controller) {
       await setImmediate();
-      const { value, done } = slices.next();
+      const { value, done } = await slices.next();
       if (done === true) controller.close();
       else controller.enqueue(value);
     },
-    cancel: () => void slices.return(undefined),
+    cancel: async () => void (await slices.return(undefined)),
   });
 }

@@ -1,7 +1,9 @@
 /** What goes between the backend's thread and the trainer's worker. */
 import type { Gaussians } from "../splat/gaussians.ts";
 import type { Camera } from "../trainer/camera.ts";
+import type { Pixels } from "../trainer/picture.ts";
 import type { TrainerState } from "../trainer/state.ts";
+import type { FramePlace } from "../trainer/train.ts";
 import type {
   Budget,
   PointCloud,
@@ -12,9 +14,17 @@ import type {
   TrainingSettings,
 } from "./training.ts";
 
+/** What a helper thread is started with. */
+export interface PoolWorkerData {
+  readonly memory: WebAssembly.Memory;
+  /** Null = the reference in plain TypeScript, for comparing. */
+  readonly kernels: WebAssembly.Module | null;
+  readonly live: boolean;
+}
+
 /** To the worker. Messages with `id` are answered. */
 export type TrainerRequest =
-  | { readonly type: "frame"; readonly frame: TrainingFrame }
+  | { readonly type: "frame"; readonly frame: TrainingFrame | FramePlace }
   | { readonly type: "camera"; readonly index: number; readonly camera: Camera }
   | { readonly type: "points"; readonly points: PointCloud }
   | { readonly type: "mask"; readonly mask: SceneMask | null }
@@ -26,6 +36,13 @@ export type TrainerRequest =
   | { readonly type: "score"; readonly id: number; readonly indices: readonly number[] }
   | { readonly type: "render"; readonly id: number; readonly camera: Camera }
   | { readonly type: "close" };
+
+/** To the worker, read at once: a picture it asked for, null when it cannot be read. */
+export interface PictureAnswer {
+  readonly type: "picture";
+  readonly id: number;
+  readonly pixels: Pixels | null;
+}
 
 /** Answers, by the type of the request. */
 export interface TrainerAnswers {
@@ -39,6 +56,8 @@ export interface TrainerAnswers {
 export type TrainerMessage =
   | { readonly type: "ready" }
   | { readonly type: "event"; readonly event: TrainingEvent }
+  | { readonly type: "read"; readonly id: number; readonly index: number }
+  | { readonly type: "let-go"; readonly pixels: Pixels }
   | { readonly type: "answer"; readonly id: number; readonly value: TrainerAnswers[keyof TrainerAnswers] };
 
 /** The arrays' memory, to be handed to another thread without a copy. */

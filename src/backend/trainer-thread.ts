@@ -7,7 +7,8 @@ import {
   type TrainerMessage,
   type TrainerRequest,
 } from "./trainer-messages.ts";
-import type { Training, TrainingEvent, TrainingSettings } from "./training.ts";
+import { answerReads } from "./picture-reads.ts";
+import type { PictureArchive, Training, TrainingEvent, TrainingSettings } from "./training.ts";
 
 /** Workers need compiled code; tests load this file from src/, so the built tree beside it is taken. */
 const WORKER = new URL(
@@ -15,12 +16,18 @@ const WORKER = new URL(
   import.meta.url,
 );
 
-/** Start a trainer. Throws `internal` when its memory or threads cannot be had. */
+/**
+ * Start a trainer. Throws `internal` when its memory or threads cannot be had. `settings.frameBytes` counts only where
+ * there is an archive to read from again.
+ */
 export async function startTraining(
   settings: TrainingSettings,
   onEvent: (event: TrainingEvent) => void,
+  archive?: PictureArchive,
 ): Promise<Training> {
-  const worker = new Worker(WORKER, { workerData: settings, name: "trainer" });
+  const workerData = archive === undefined ? { ...settings, frameBytes: undefined } : settings;
+  const worker = new Worker(WORKER, { workerData, name: "trainer" });
+  const read = answerReads(archive, (answer) => worker.postMessage(answer, []));
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let nextId = 1;
   /** Why nothing can be asked any more; the first reason counts. */
@@ -40,6 +47,10 @@ export async function startTraining(
         fail(message.event.message);
       } else if (message.type === "event") {
         onEvent(message.event);
+      } else if (message.type === "read") {
+        read(message);
+      } else if (message.type === "let-go") {
+        archive?.letGo(message.pixels);
       } else {
         waiting.get(message.id)?.resolve(message.value);
         waiting.delete(message.id);

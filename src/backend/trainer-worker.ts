@@ -5,12 +5,22 @@
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { messageOf } from "../errors.ts";
 import { nowS, sleep } from "../time.ts";
-import { Engine } from "../trainer/engine.ts";
+import { Engine, type Comparison } from "../trainer/engine.ts";
 import { allocateMemory, type Capacity } from "../trainer/memory.ts";
-import { CONTROL_WORDS, readyHelpers, stopHelpers } from "../trainer/pool.ts";
+import { instantiateKernels } from "../trainer/kernels.ts";
+import { CONTROL_WORDS } from "../trainer/kernels/layout.ts";
+import { readyHelpers, stopHelpers } from "../trainer/pool.ts";
 import { Trainer } from "../trainer/train.ts";
+import { compileKernels } from "./kernels-file.ts";
 import { stepAside } from "./step-aside.ts";
-import { buffersOf, type TrainerMessage, type TrainerRequest } from "./trainer-messages.ts";
+import { createPictureWishes } from "./picture-wishes.ts";
+import {
+  buffersOf,
+  type PictureAnswer,
+  type PoolWorkerData,
+  type TrainerMessage,
+  type TrainerRequest,
+} from "./trainer-messages.ts";
 import type { Score, TrainingEvent, TrainingSettings } from "./training.ts";
 
 const PROGRESS_MS = 250;
@@ -35,8 +45,11 @@ if (settings.live) stepAside();
 
 const inbox: TrainerRequest[] = [];
 let wake: (() => void) | null = null;
-port.on("message", (request: TrainerRequest) => {
-  inbox.push(request);
+let current: Trainer | null = null;
+const wishes = createPictureWishes(send, (index, pixels) => current?.supplyPicture(index, pixels));
+port.on("message", (request: TrainerRequest | PictureAnswer) => {
+  if (request.type === "picture") wishes.answered(request);
+  else inbox.push(request);
   wake?.();
 });
 
@@ -52,7 +65,9 @@ async function run(): Promise<void> {
     shCount,
     pixels: FIRST_PIXELS,
     pairs: FIRST_PAIRS,
+    threads: settings.threads,
   };
+  const kernels = await compileKernels();
   const memory = allocateMemory(capacity);
   const control = new Int32Array(memory.buffer, 0, CONTROL_WORDS);
   const helpers = settings.threads - 1;
@@ -60,7 +75,7 @@ async function run(): Promise<void> {
   for (let i = 0; i < helpers; i++) {
     // A helper that dies later marks the stage as failed itself (see pool.ts).
     new Worker(new URL("./pool-worker.js", import.meta.url), {
-      workerData: { memory, live: settings.live },
+      workerData: { memory, kernels, live: settings.live } satisfies PoolWorkerData,
     }).on("error", (error) => {
       helperError = error;
     });
@@ -69,10 +84,11 @@ async function run(): Promise<void> {
     if (helperError !== null) throw helperError;
     await sleep(5);
   }
-  const engine = new Engine(memory, capacity, helpers);
+  const engine = new Engine(memory, capacity, instantiateKernels(kernels, memory, 0));
   try {
     send({ type: "ready" });
-    await loop(new Trainer(engine, settings));
+    current = new Trainer(engine, settings, nowS, wishes.source);
+    await loop(current);
   } finally {
     stopHelpers(control);
   }
@@ -84,7 +100,7 @@ async function loop(trainer: Trainer): Promise<void> {
   for (;;) {
     for (const request of inbox.splice(0)) {
       if (request.type === "close") return;
-      obey(trainer, request);
+      await obey(trainer, request);
     }
     const report = trainer.advance();
     if (report !== null) {
@@ -93,17 +109,21 @@ async function loop(trainer: Trainer): Promise<void> {
       await new Promise((resolve) => setImmediate(resolve));
       continue;
     }
-    reporter.flush();
-    if (trainer.phase === "done" && !announced) {
-      announced = true;
-      emitFinished(trainer);
+    if (!trainer.awaitsPicture) {
+      reporter.flush();
+      if (trainer.phase === "done" && !announced) {
+        announced = true;
+        await emitFinished(trainer, reporter);
+      }
     }
+    const restedAt = performance.now();
     if (inbox.length === 0) await new Promise<void>((resolve) => (wake = resolve));
     wake = null;
+    if (trainer.awaitsPicture) reporter.waited(performance.now() - restedAt);
   }
 }
 
-function obey(trainer: Trainer, request: TrainerRequest): void {
+function obey(trainer: Trainer, request: TrainerRequest): void | Promise<void> {
   switch (request.type) {
     case "frame":
       return trainer.addFrame(request.frame);
@@ -125,18 +145,35 @@ function obey(trainer: Trainer, request: TrainerRequest): void {
     }
     case "checkpoint":
       return answerCheckpoint(trainer, request.id);
-    case "score": {
-      const value = request.indices.flatMap((index): Score[] => {
-        const score = trainer.score(index);
-        return score === null ? [] : [{ index, ...score }];
-      });
-      return send({ type: "answer", id: request.id, value });
-    }
+    case "score":
+      return answerScores(trainer, request.id, request.indices);
     case "render":
       return send({ type: "answer", id: request.id, value: trainer.render(request.camera) });
     case "close":
       return undefined;
   }
+}
+
+async function answerScores(trainer: Trainer, id: number, indices: readonly number[]): Promise<void> {
+  const value: Score[] = [];
+  for (const index of indices) {
+    const score = await scoreFrame(trainer, index);
+    if (score !== null) value.push({ index, ...score });
+  }
+  send({ type: "answer", id, value });
+}
+
+/** With a picture that is not in memory, after it was read for this alone. */
+async function scoreFrame(trainer: Trainer, index: number): Promise<Comparison | null> {
+  if (!trainer.lacksPicture(index)) return trainer.score(index);
+  const pixels = await wishes.borrow(index);
+  if (pixels === null) {
+    trainer.supplyPicture(index, null);
+    return null;
+  }
+  const score = trainer.score(index, pixels);
+  wishes.giveBack(pixels);
+  return score;
 }
 
 function takeSnapshot(trainer: Trainer): { gaussians: ReturnType<Engine["extract"]>; step: number } {
@@ -156,28 +193,34 @@ function emitSnapshot(trainer: Trainer): void {
 }
 
 /** The end: held-out frames scored once more, as far as a few seconds go, then `finished`. */
-function emitFinished(trainer: Trainer): void {
+async function emitFinished(trainer: Trainer, reporter: Reporter): Promise<void> {
   const endedAtS = nowS();
   for (const index of trainer.isLive ? trainer.holdouts() : []) {
     if (nowS() - endedAtS > LAST_SCORES_S) break;
-    trainer.score(index);
+    await scoreFrame(trainer, index);
   }
-  createReporter(trainer).flush();
+  reporter.flush();
   const { gaussians, step } = takeSnapshot(trainer);
   emit({ type: "finished", step, gaussians, endedAtS }, buffersOf(gaussians));
 }
 
-/** Turns steps into events, none more often than its reader can use. */
-function createReporter(trainer: Trainer): {
+interface Reporter {
   stepped(index: number, psnr: number | null, first: boolean): void;
+  /** A step had to wait so long for a picture. */
+  waited(ms: number): void;
   flush(): void;
-} {
+}
+
+/** Turns steps into events, none more often than its reader can use. */
+function createReporter(trainer: Trainer): Reporter {
   let progressAt = performance.now();
   let snapshotAt = performance.now();
   let holdoutAt = performance.now();
   let stepsBefore = trainer.step;
   let stepsPerSecond = 0;
   let holdoutTurn = 0;
+  let isScoring = false;
+  let pictureWaitMs = 0;
   const framePsnr = new Map<number, number>();
   const firsts: number[] = [];
 
@@ -197,17 +240,22 @@ function createReporter(trainer: Trainer): {
       psnrTrain: trainer.meanPsnr(false),
       psnrHoldout: trainer.meanPsnr(true),
       framePsnr: [...framePsnr],
-      memoryBytes: trainer.engine.memoryBytes,
+      memoryBytes: trainer.engine.memoryBytes + trainer.pictureBytes,
+      pictureBytes: trainer.pictureBytes,
+      pictureWaitMs,
     });
     framePsnr.clear();
   }
 
-  function scoreNextHoldout(): void {
+  /** Training goes on while its picture is read. */
+  async function scoreNextHoldout(): Promise<void> {
     const holdouts = trainer.holdouts();
-    if (holdouts.length === 0) return;
+    if (holdouts.length === 0 || isScoring) return;
+    isScoring = true;
     const index = holdouts[holdoutTurn++ % holdouts.length];
-    const score = trainer.score(index);
+    const score = await scoreFrame(trainer, index);
     if (score !== null) framePsnr.set(index, score.psnr);
+    isScoring = false;
   }
 
   function flush(): void {
@@ -217,6 +265,9 @@ function createReporter(trainer: Trainer): {
 
   return {
     flush,
+    waited(ms) {
+      pictureWaitMs += ms;
+    },
     stepped(index, psnr, first) {
       if (psnr !== null) framePsnr.set(index, psnr);
       if (first) emit({ type: "trained", indices: [index] });
@@ -228,7 +279,7 @@ function createReporter(trainer: Trainer): {
       }
       if (now - holdoutAt >= HOLDOUT_MS) {
         holdoutAt = now;
-        scoreNextHoldout();
+        void scoreNextHoldout();
       }
     },
   };

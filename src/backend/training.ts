@@ -5,9 +5,9 @@
 import type { Gaussians } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "../trainer/camera.ts";
-import type { TrainerMask } from "../trainer/picture.ts";
+import type { Pixels, TrainerMask } from "../trainer/picture.ts";
 import type { TrainerState } from "../trainer/state.ts";
-import type { TrainerFrame, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
+import type { FramePlace, TrainerFrame, TrainerPhase, TrainerSettings } from "../trainer/train.ts";
 
 export type { PointCloud } from "../splat/ply-read.ts";
 export type { TrainerMask as SceneMask } from "../trainer/picture.ts";
@@ -47,7 +47,12 @@ export type TrainingEvent =
       readonly psnrHoldout: number | null;
       /** [index, dB] of frames whose PSNR is new since the last event. */
       readonly framePsnr: readonly (readonly [number, number])[];
+      /** Of the shared arrays and the pictures held. */
       readonly memoryBytes: number;
+      /** Of the pictures held. */
+      readonly pictureBytes: number;
+      /** How long steps have waited for pictures since the start. */
+      readonly pictureWaitMs: number;
     }
   /** The first step that looked at these frames has ended. */
   | { readonly type: "trained"; readonly indices: readonly number[] }
@@ -65,7 +70,8 @@ export type TrainingEvent =
 
 /** Handle on a running trainer. Calls are ordered; none blocks. */
 export interface Training {
-  addFrame(frame: TrainerFrame): void;
+  /** Without its picture, it is read when it is needed. */
+  addFrame(frame: TrainerFrame | FramePlace): void;
   /** Replace where a frame was taken from (its pose came late, or was refined). */
   setCamera(index: number, camera: Camera): void;
   addPoints(points: PointCloud): void;
@@ -90,8 +96,17 @@ export interface Training {
   close(): Promise<void>;
 }
 
-/** How a backend gets a trainer; tests may pass their own. */
+/** Where frames lie whose pictures the trainer does not hold. */
+export interface PictureArchive {
+  /** Read one again. Rejects when that is not possible any more; then the frame leaves training, unheard. */
+  readonly read: (index: number) => Promise<Pixels>;
+  /** The trainer does not use this memory any more. */
+  readonly letGo: (pixels: Pixels) => void;
+}
+
+/** How a backend gets a trainer; tests may pass their own. Without an archive, all pictures are held. */
 export type StartTraining = (
   settings: TrainingSettings,
   onEvent: (event: TrainingEvent) => void,
+  archive?: PictureArchive,
 ) => Promise<Training>;

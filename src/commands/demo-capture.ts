@@ -15,7 +15,7 @@ import type { ProgressLine } from "../tui/progress-line.ts";
 import { count } from "./describe.ts";
 
 /** The demo's lens: as many pixels as two cores get through often enough in a minute. */
-export const DEMO_INTRINSICS = wristIntrinsics(200, 150);
+export const DEMO_INTRINSICS = wristIntrinsics(320, 240);
 
 /** What the demo's backend is told before the first frame. */
 export const DEMO_SCENE: ScenePatch = {

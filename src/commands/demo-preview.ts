@@ -49,6 +49,8 @@ async function renderScene(scenePath: string, camera: Camera): Promise<Uint8Arra
     seed: 1,
     live: false,
     bounds: null,
+    exposure: false,
+    antialiased: false,
   } as const;
   const training = await startTraining(settings, () => undefined);
   try {

@@ -47,8 +47,18 @@ export async function openClient(flags: BackendFlags): Promise<{ client: Client;
   return { client: createClient({ url: config.url, token: config.token }), log, config };
 }
 
-/** Most threads, pixels and Gaussians that make sense here; more would only end in no memory. */
-export const MOST = { threads: 256, pixels: LIMITS.imagePixels, gaussians: LIMITS.gaussians } as const;
+/** Most threads, pixels, Gaussians and MiB that make sense here; more would only end in no memory. */
+export const MOST = {
+  threads: 256,
+  pixels: LIMITS.imagePixels,
+  gaussians: LIMITS.gaussians,
+  frameMemoryMib: 1 << 20,
+} as const;
+
+/** The bytes that a flag in MiB asks for. */
+export function bytesOfMib(mib: number | undefined): number | undefined {
+  return mib === undefined ? undefined : mib * 2 ** 20;
+}
 
 /** A parser for flags that count something, from `low` to `high`. */
 export function wholeNumber(low: number, high: number = Number.MAX_SAFE_INTEGER): (text: string) => number {

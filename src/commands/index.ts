@@ -1,6 +1,7 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
 import { registerCapture } from "./capture.ts";
+import { registerConvert } from "./convert.ts";
 import { registerDemo } from "./demo.ts";
 import { registerPull } from "./pull.ts";
 import { registerQueue } from "./queue.ts";
@@ -20,5 +21,6 @@ export function registerCommands(program: Command): void {
   registerStop(program);
   registerReset(program);
   registerTrain(program);
+  registerConvert(program);
   registerDemo(program);
 }

@@ -1,11 +1,12 @@
 /** What `splatctl pull` does: ask for the scene, and see it whole into a file or down a pipe. */
 import { stat } from "node:fs/promises";
-import { extname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Client, SplatScene } from "../api/client.ts";
-import { checked, saveSplat, type SplatFormat } from "../api/download.ts";
+import { checked, saveSplat } from "../api/download.ts";
+import type { SplatFormat } from "../api/scene-check.ts";
 import { SplatError } from "../errors.ts";
+import { formatOfName } from "../splat/formats.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
 import { type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
@@ -29,7 +30,7 @@ export interface Pulled {
 
 /** Pull into `output`, which stays as it was unless the whole scene arrives. */
 export async function pullToFile(client: Client, options: PullOptions): Promise<Pulled> {
-  const format = options.format ?? formatOf(options.output);
+  const format = options.format ?? formatOfName(options.output ?? "") ?? "ply";
   const path = options.output ?? `scene.${format}`;
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) {
     throw new SplatError("bad_input", `${path} is a folder`, {
@@ -72,9 +73,4 @@ async function askForScene(
   throw new SplatError("refused", `the scene at ${client.url} has no Gaussians yet`, {
     hint: "Send frames with `splatctl capture FOLDER`; the first Gaussians follow within seconds.",
   });
-}
-
-function formatOf(path: string | undefined): SplatFormat {
-  const extension = path === undefined ? "" : extname(path).slice(1).toLowerCase();
-  return extension === "splat" || extension === "spz" ? extension : "ply";
 }

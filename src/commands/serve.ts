@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
+import { bytesOfMib, logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
 
@@ -16,6 +16,7 @@ interface ServeFlags extends Pick<BackendFlags, "quiet" | "verbose"> {
   readonly threads?: number;
   readonly maxGaussians?: number;
   readonly maxPixels?: number;
+  readonly frameMemory?: number;
 }
 
 /** Add the command. */
@@ -30,11 +31,20 @@ export function registerServe(program: Command): void {
       "folder for frames, state and chunks (default: SPLAT_DATA_DIR, else splatctl-data)",
     )
     .option("--threads <n>", "threads to train with (default: all cores)", wholeNumber(1, MOST.threads))
-    .option("--max-gaussians <n>", "grow new scenes to at most so many", wholeNumber(100, MOST.gaussians))
+    .option(
+      "--max-gaussians <n>",
+      "grow new scenes to at most so many (default: 40000)",
+      wholeNumber(100, MOST.gaussians),
+    )
     .option(
       "--max-pixels <n>",
       "train frames at no more pixels than this (default: 131072)",
       wholeNumber(1, MOST.pixels),
+    )
+    .option(
+      "--frame-memory <MiB>",
+      "decoded frames take at most this; beyond it they are read again and again (default: a share of free memory)",
+      wholeNumber(1, MOST.frameMemoryMib),
     )
     .action(async (_options, command: Command) => serve(command.optsWithGlobals<ServeFlags>()));
 }
@@ -51,7 +61,17 @@ async function serve(flags: ServeFlags): Promise<void> {
   const settings = flags.maxGaussians === undefined ? {} : { max_gaussians: flags.maxGaussians };
   try {
     const bucket = bucketConfig && (await (await import("../remote/r2.ts")).openBucket(bucketConfig));
-    const backend = await openBackend({ ...flags, dataDir, token, corsOrigins, settings, log, bucket });
+    const frameBytes = bytesOfMib(flags.frameMemory);
+    const backend = await openBackend({
+      ...flags,
+      frameBytes,
+      dataDir,
+      token,
+      corsOrigins,
+      settings,
+      log,
+      bucket,
+    });
     const reach = /^(0\.0\.0\.0|::|\[::\])$/.test(flags.host)
       ? ", and on every other address of this machine"
       : "";

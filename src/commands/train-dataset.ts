@@ -1,20 +1,19 @@
 /** What `splatctl train` does: read, train, score, write. */
-import { constants } from "node:fs";
-import { access, mkdir, readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { basename, dirname, extname, join, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import sharp from "sharp";
-import { writeDurably } from "../backend/durable.ts";
 import { trainOffline, type OfflineFrame, type PictureComparison } from "../backend/offline.ts";
 import type { PointCloud } from "../backend/training.ts";
 import { readDataset, type Dataset, type DatasetFrame } from "../capture/dataset.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { encodePly } from "../splat/ply.ts";
 import { decodePoints } from "../splat/ply-read.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { finiteGaussians } from "../splat/select.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
+import { bytesOfMib } from "./flags.ts";
+import { makeFolder, requireWritableScene, writeScene } from "./scene-output.ts";
 import { interruptSignal } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
@@ -35,8 +34,8 @@ export interface TrainSummary {
   readonly complete: boolean;
 }
 
-const STEPS_PER_FRAME = 30;
-const FEWEST_STEPS = 2000;
+const STEPS_PER_FRAME = 100;
+const FEWEST_STEPS = 3000;
 
 /** Train `folder` as the flags say and write the scene. Ctrl-C ends training early and keeps what there is. */
 export async function trainDataset(folder: string, flags: TrainFlags, log: Log): Promise<TrainSummary> {
@@ -45,7 +44,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
   const evaluate = flags.eval === true || flags.evalImages !== undefined;
   const path = resolve(flags.output);
   // Found out now, not after minutes of training.
-  await requireWritable(path);
+  const format = await requireWritableScene(path);
   if (flags.evalImages !== undefined) await makeFolder(flags.evalImages);
   const dataset = await readDataset(folder);
   for (const { name, reason } of dataset.problems) log.warn(`${name} left out: ${reason}`);
@@ -67,6 +66,9 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
       background: flags.background ?? (dataset.hasAlpha ? "white" : "black"),
       seed: flags.seed,
       bounds: null,
+      frameBytes: bytesOfMib(flags.frameMemory),
+      exposure: flags.exposure ?? false,
+      antialiased: flags.antialiased === true,
     },
     maxPixels: flags.maxPixels,
     budget: { steps, deadlineS: flags.seconds === undefined ? undefined : startS + flags.seconds },
@@ -88,14 +90,7 @@ export async function trainDataset(folder: string, flags: TrainFlags, log: Log):
     });
   }
   const gaussians = finiteGaussians(result.gaussians);
-  const { sizeBytes } = await writeDurably(path, encodePly(gaussians)).catch((thrown: unknown) => {
-    // That file is the backend's, and so are its words; here nobody keeps frames.
-    const cause = thrown instanceof SplatError ? (thrown.cause ?? thrown) : thrown;
-    throw new SplatError("bad_input", `the scene was not written to ${path}: ${messageOf(cause)}`, {
-      cause,
-      hint: "Make room or mend permissions there, or name another place with -o, and train again.",
-    });
-  });
+  const sizeBytes = await writeScene(path, gaussians, { format, antialiased: flags.antialiased === true });
   const mean = (key: "psnr" | "ssim"): number | null =>
     result.scores.length === 0
       ? null
@@ -127,34 +122,6 @@ export function describeTraining(summary: TrainSummary): string {
   }
   if (!summary.complete) lines.push("stopped early: the scene is what there was by then");
   return [...lines, path].join("\n");
-}
-
-/** A scene is a PLY; whether it can be written is found out before anything is trained. Throws `usage`, `bad_input`. */
-async function requireWritable(path: string): Promise<void> {
-  if (extname(path).toLowerCase() !== ".ply") {
-    throw new SplatError("usage", `-o ${path}: scenes are written as PLY so far`, {
-      hint: "Name a .ply file.",
-    });
-  }
-  await makeFolder(dirname(path));
-  const isFolder = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (isFolder) throw new SplatError("bad_input", `${path} is a folder`, { hint: "Name a file in it." });
-}
-
-/** Make a folder that can be written to. Throws `bad_input`. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    await access(folder, constants.W_OK);
-  } catch (cause) {
-    throw new SplatError("bad_input", `cannot write into ${folder}: ${messageOf(cause)}`, {
-      cause,
-      hint: "Name another place, or mend its permissions.",
-    });
-  }
 }
 
 /** One frame in so many is held out for scoring where a data set has no test split (the custom since Mip-NeRF 360). */

@@ -13,8 +13,11 @@ export interface TrainFlags extends BackendFlags {
   readonly maxGaussians: number;
   readonly shDegree: string;
   readonly background?: "black" | "white" | "random";
+  readonly exposure?: boolean;
+  readonly antialiased?: boolean;
   readonly threads?: number;
   readonly maxPixels: number;
+  readonly frameMemory?: number;
   readonly seed: number;
 }
 
@@ -24,12 +27,12 @@ export function registerTrain(program: Command): void {
     .command("train")
     .description("train a posed data set (transforms.json) on this machine and write its scene")
     .argument("<dataset>", "folder with transforms.json and its images")
-    .option("-o, --output <file>", "PLY to write", "scene.ply")
-    .option("--steps <n>", "optimisation steps (default: 30 a frame, at least 2000)", wholeNumber(1))
+    .option("-o, --output <file>", "scene to write: .ply, .spz or .splat", "scene.ply")
+    .option("--steps <n>", "optimisation steps (default: 100 a frame, at least 3000)", wholeNumber(1))
     .option("--seconds <s>", "end the last step so long after the start, loading included", nonNegativeNumber)
     .option("--eval", "hold the test split back and score it at the end")
     .option("--eval-images <dir>", "write each held-out image beside its render (implies --eval)")
-    .option("--max-gaussians <n>", "cap on the number of Gaussians", wholeNumber(100, MOST.gaussians), 20_000)
+    .option("--max-gaussians <n>", "cap on the number of Gaussians", wholeNumber(100, MOST.gaussians), 40_000)
     .addOption(
       new Option("--sh-degree <d>", "degree of view-dependent colour")
         .choices(["0", "1", "2", "3"])
@@ -41,12 +44,20 @@ export function registerTrain(program: Command): void {
         "behind the scene (default: white for images with alpha, else black)",
       ).choices(["black", "white", "random"]),
     )
+    .option("--exposure", "learn each frame's own gain and bias, for a camera whose exposure swings")
+    .option("--no-exposure", "take every frame's colours as they are (default)")
+    .option("--antialiased", "train for viewers with the mip filter (SplatRenderMode: mip)")
     .option("--threads <n>", "threads (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-pixels <n>",
       "train on images of at most so many pixels",
       wholeNumber(1, MOST.pixels),
       131_072,
+    )
+    .option(
+      "--frame-memory <MiB>",
+      "decoded images take at most this; beyond it they are read again and again (default: a share of free memory)",
+      wholeNumber(1, MOST.frameMemoryMib),
     )
     .option("--seed <n>", "seed of everything random", wholeNumber(0, 0xffffffff), 1)
     .option("--json", "print one JSON object at the end")

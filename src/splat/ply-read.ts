@@ -1,7 +1,9 @@
 /** Reads PLY files made by us or by others: scenes of Gaussians, and the point clouds training may start from. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
-import { propertyNames } from "./ply.ts";
+import { ANTIALIASED_COMMENT, propertyNames } from "./ply.ts";
+import { decodeCompressed, isCompressed } from "./ply-compressed.ts";
 import { badPly, readPlyTable, type PlyTable } from "./ply-table.ts";
+import { MOST_LOGIT } from "./quantise.ts";
 import { finiteGaussians } from "./select.ts";
 
 /** Points with a colour each. */
@@ -27,12 +29,33 @@ const REQUIRED = propertyNames(0).filter((name) => !name.startsWith("n"));
 const FULL_COLOR: Readonly<Record<string, number>> = { uchar: 255, char: 127, ushort: 65_535, short: 32_767 };
 
 /**
- * A scene from the bytes of a PLY. Columns are found by name; normals and anything unknown are ignored; the degree
- * follows from the `f_rest_*` columns, none meaning 0. Gaussians with a NaN or infinite value are left out, so the
- * count can be lower than the header's. Throws `bad_input` when the bytes are no such PLY.
+ * A scene from the bytes of a PLY, compressed ones included. Columns are found by name; normals and anything unknown are
+ * ignored; the degree follows from the `f_rest_*` columns, none meaning 0. Gaussians with a NaN or infinite value are left
+ * out, so the count can be lower than the header's. Throws `bad_input` when the bytes are no such PLY.
  */
 export function decodePly(bytes: Uint8Array): Gaussians {
+  return finiteGaussians(readPlyScene(bytes).gaussians);
+}
+
+/** A PLY's scene, broken Gaussians still among them, and what its header says of it. */
+export interface PlyScene {
+  readonly gaussians: Gaussians;
+  readonly compressed: boolean;
+  /** Trained with an antialiasing filter. */
+  readonly antialiased: boolean;
+}
+
+/** Longest header whose comments are looked at, bytes. */
+const COMMENTS_WITHIN = 8192;
+
+/** As `decodePly`, nothing left out. */
+export function readPlyScene(bytes: Uint8Array): PlyScene {
   const table = readPlyTable(bytes);
+  const [header] = new TextDecoder("latin1").decode(bytes.subarray(0, COMMENTS_WITHIN)).split("end_header");
+  const antialiased = header.split(/\r?\n/).includes(`comment ${ANTIALIASED_COMMENT}`);
+  if (isCompressed(table)) {
+    return { gaussians: decodeCompressed(bytes, table, degreeOf), compressed: true, antialiased };
+  }
   requireColumns(table, REQUIRED);
   const shDegree = degreeOf(table);
   const k = shCount(shDegree);
@@ -47,7 +70,15 @@ export function decodePly(bytes: Uint8Array): Gaussians {
     const channel = Math.floor(rest / (k - 1));
     table.copy(name, sh, channel * k + 1 + (rest % (k - 1)), 3 * k);
   });
-  return finiteGaussians(gaussians);
+  boundLogits(opacities);
+  return { gaussians, compressed: false, antialiased };
+}
+
+/** Opacities that were bytes once are 0 and 1 exactly, and converters write their logits as they are: infinite. */
+function boundLogits(opacities: Float32Array): void {
+  opacities.forEach((logit, i) => {
+    if (Math.abs(logit) === Number.POSITIVE_INFINITY) opacities[i] = Math.sign(logit) * MOST_LOGIT;
+  });
 }
 
 /**

@@ -54,7 +54,7 @@ interface Header {
   readonly dataOffset: number;
 }
 
-/** The vertices of a PLY, one column per property. */
+/** One element of a PLY (its vertices, say), one column per property. */
 export interface PlyTable {
   readonly count: number;
   /** Property names in file order. */
@@ -62,19 +62,27 @@ export interface PlyTable {
   /** Declared type of a property; undefined when there is none of that name. */
   typeOf(name: string): Scalar | undefined;
   /** Write a property's values to `target[offset + i · stride]`. The property must exist. */
-  copy(name: string, target: Float32Array, offset: number, stride: number): void;
+  copy(name: string, target: Float32Array | Uint32Array, offset: number, stride: number): void;
 }
 
-/** Read the `vertex` element. Throws `bad_input` when the bytes are no PLY, are cut short, or hold vertices as lists. */
-export function readPlyTable(bytes: Uint8Array): PlyTable {
+/**
+ * Read one element, the vertices unless another is named. Throws `bad_input` when the bytes are no PLY, have no such
+ * element, are cut short, or hold lists up to there.
+ */
+export function readPlyTable(bytes: Uint8Array, name = "vertex"): PlyTable {
   const header = parseHeader(bytes);
-  const at = header.elements.findIndex((element) => element.name === "vertex");
-  if (at < 0) throw badPly("it has no vertices");
+  const at = header.elements.findIndex((element) => element.name === name);
+  if (at < 0) throw badPly(name === "vertex" ? "it has no vertices" : `it has no element "${name}"`);
   const needed = header.elements.slice(0, at + 1);
   const list = needed.find((element) => element.properties.some(({ type }) => type === "list"));
   if (list !== undefined)
     throw badPly(`its element "${list.name}" holds lists, where plain numbers are expected`);
   return header.format === "ascii" ? asciiTable(bytes, header, needed) : binaryTable(bytes, header, needed);
+}
+
+/** Names of its elements in file order. Throws `bad_input` when the bytes are no PLY. */
+export function plyElements(bytes: Uint8Array): string[] {
+  return parseHeader(bytes).elements.map(({ name }) => name);
 }
 
 /** An error about a PLY that cannot be used. */
@@ -212,6 +220,7 @@ function rowBytes({ properties }: Pick<Element, "properties">): number {
   return properties.reduce((sum, { type }) => sum + SCALARS[type as Scalar].sizeBytes, 0);
 }
 
-function truncated({ count }: Element): SplatError {
-  return badPly(`it is cut short: its header promises ${count} vertices, and the bytes end before them`);
+function truncated({ name, count }: Element): SplatError {
+  const rows = name === "vertex" ? "vertices" : `rows of "${name}"`;
+  return badPly(`it is cut short: its header promises ${count} ${rows}, and the bytes end before them`);
 }

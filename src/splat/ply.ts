@@ -7,21 +7,25 @@ import { shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
 /** Gaussians per slice: about 1 MB at degree 3, a millisecond or two of work. */
 const SLICE = 4096;
 
+/** Tells viewers that the scene was trained with the antialiasing filter, as PlayCanvas' splat-transform writes it. */
+export const ANTIALIASED_COMMENT = "SplatRenderMode: mip";
+
 /**
  * The file in pieces: the header, then slices of Gaussians, so a server can do other things in between.
  * Every value must be finite (see `finiteGaussians`); what is yielded is never written to again.
+ * `comments` are lines of their own in the header.
  */
-export function* encodePly(gaussians: Gaussians): Generator<Uint8Array> {
-  yield encodeHeader(gaussians);
+export function* encodePly(gaussians: Gaussians, comments: readonly string[] = []): Generator<Uint8Array> {
+  yield encodeHeader(gaussians, comments);
   for (let start = 0; start < gaussians.count; start += SLICE) {
     yield encodeSlice(gaussians, start, Math.min(start + SLICE, gaussians.count));
   }
 }
 
-/** Exact length of what `encodePly` yields, bytes. */
+/** Exact length of what `encodePly` yields without comments, bytes. */
 export function plySize(gaussians: Gaussians): number {
   const rowBytes = propertyNames(gaussians.shDegree).length * 4;
-  return encodeHeader(gaussians).length + gaussians.count * rowBytes;
+  return encodeHeader(gaussians, []).length + gaussians.count * rowBytes;
 }
 
 /** Names of the columns in file order. Normals are zero and there only because old readers insist on them. */
@@ -36,12 +40,13 @@ export function propertyNames(shDegree: ShDegree): string[] {
     .split(" ");
 }
 
-function encodeHeader({ count, shDegree }: Gaussians): Uint8Array {
+function encodeHeader({ count, shDegree }: Gaussians, comments: readonly string[]): Uint8Array {
   const lines = [
     "ply",
     "format binary_little_endian 1.0",
     "comment splatctl",
     "comment axes of the world the cameras were posed in: right-handed, metres",
+    ...comments.map((comment) => `comment ${comment}`),
     `element vertex ${count}`,
     ...propertyNames(shDegree).map((name) => `property float ${name}`),
     "end_header",

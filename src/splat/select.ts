@@ -1,5 +1,5 @@
 /** Which Gaussians leave the trainer: only sound ones, and when there is a limit, those that matter most. */
-import { allocateGaussians, shCount, type Gaussians } from "./gaussians.ts";
+import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
 
 /**
  * The Gaussians whose every value is finite, in their order; the same object when that is all of them.
@@ -33,6 +33,18 @@ export function selectGaussians(gaussians: Gaussians, max: number): Gaussians {
     if (importance[i] > threshold || (importance[i] === threshold && atThreshold-- > 0)) kept.push(i);
   }
   return pickGaussians(gaussians, kept);
+}
+
+/** The scene without view-dependent colour above `degree`; the same object when it has none. */
+export function limitShDegree(gaussians: Gaussians, degree: ShDegree): Gaussians {
+  if (gaussians.shDegree <= degree) return gaussians;
+  const from = shCount(gaussians.shDegree);
+  const to = shCount(degree);
+  const sh = new Float32Array(gaussians.count * 3 * to);
+  for (let row = 0; row < gaussians.count * 3; row++) {
+    sh.set(gaussians.sh.subarray(row * from, row * from + to), row * to);
+  }
+  return { ...gaussians, shDegree: degree, sh };
 }
 
 /** [N] logarithm of opacity × area: the same order, and large scales cannot overflow. */

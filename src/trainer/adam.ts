@@ -4,10 +4,12 @@ const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-15;
 
-/** Arrays of one group of parameters, all of the same length. */
+/** Arrays of one group of parameters, all of the same length but for `gradients`. */
 export interface AdamGroup {
   readonly values: Float32Array;
-  readonly gradients: Float32Array;
+  /** Of the elements from `gradientsFrom` on. */
+  readonly gradients: Float64Array;
+  readonly gradientsFrom: number;
   readonly moments1: Float32Array;
   readonly moments2: Float32Array;
 }
@@ -19,14 +21,14 @@ export function biasCorrections(step: number): readonly [number, number] {
 
 /** One update of elements [from, to). */
 export function adam(
-  { values, gradients, moments1, moments2 }: AdamGroup,
+  { values, gradients, gradientsFrom, moments1, moments2 }: AdamGroup,
   from: number,
   to: number,
   rate: number,
   [correction1, correction2]: readonly [number, number],
 ): void {
   for (let i = from; i < to; i++) {
-    const gradient = gradients[i];
+    const gradient = gradients[i - gradientsFrom];
     const first = BETA1 * moments1[i] + (1 - BETA1) * gradient;
     const second = BETA2 * moments2[i] + (1 - BETA2) * gradient * gradient;
     moments1[i] = first;

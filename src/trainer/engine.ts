@@ -1,21 +1,23 @@
 /** One set of arrays, the workers that share its stages, and the few operations a trainer is made of. */
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
-import { countPairs, createBinning, fillPairs } from "./binning.ts";
 import { centerOf, type Camera } from "./camera.ts";
-import { SSIM_WEIGHT } from "./loss.ts";
+import { NO_EXPOSURE, type Exposure } from "./exposure.ts";
+import { lossItems, SSIM_WEIGHT } from "./loss.ts";
 import {
-  BAND,
   CAMERA_GRADIENT,
   CHUNK,
   growMemory,
+  publishAddresses,
   TILE,
   viewsOf,
   type Capacity,
   type Views,
 } from "./memory.ts";
+import type { Kernels } from "./kernels.ts";
 import type { Picture } from "./picture.ts";
 import { createPool, publishCapacity, type Pool } from "./pool.ts";
-import { SCALAR } from "./scalars.ts";
+import { referenceKernels } from "./reference.ts";
+import * as SCALAR from "./scalars.ts";
 import { createStages, STAGE } from "./stages.ts";
 import type { Optimised } from "./state.ts";
 import { parameterGroups } from "./strategy.ts";
@@ -27,25 +29,34 @@ export interface Comparison {
   readonly ssim: number;
 }
 
+/** Each band looks at all splats, so there are no more than keep every thread busy. */
+const BANDS_PER_THREAD = 2;
+
 /** Beside each array of parameters lie its moments, named after it. */
 type Suffix = "" | "Moment1" | "Moment2";
 
 export class Engine {
+  /** Told what each stage (see `STAGE`) took, ms; for measuring. */
+  onStage: ((stage: number, ms: number) => void) | null = null;
   readonly #memory: WebAssembly.Memory;
-  readonly #helpers: number;
-  readonly #binning = createBinning();
+  readonly #simd: Kernels | null;
+  #kernels!: Kernels;
   #capacity: Capacity;
   #views!: Views;
   #pool!: Pool;
   /** Pixels of the loaded picture that count. */
   #counted = 0;
 
-  /** `helpers` threads must already run `serveStages` on `memory`, which has room for `capacity`. */
-  constructor(memory: WebAssembly.Memory, capacity: Capacity, helpers: number) {
+  /**
+   * All threads of `capacity` but this one must already run `serveStages` on `memory`, which has room for it.
+   * `kernels` are this thread's; null = the reference in plain TypeScript.
+   */
+  constructor(memory: WebAssembly.Memory, capacity: Capacity, kernels: Kernels | null) {
     this.#memory = memory;
-    this.#helpers = helpers;
+    this.#simd = kernels;
     this.#capacity = capacity;
     this.#layOut();
+    this.#views.scalars.set(NO_EXPOSURE.gain, SCALAR.gain);
   }
 
   get views(): Views {
@@ -76,6 +87,7 @@ export class Engine {
       shCount: wanted.shCount ?? old.shCount,
       pixels: Math.max(old.pixels, wanted.pixels ?? 0),
       pairs: Math.max(old.pairs, wanted.pairs ?? 0),
+      threads: old.threads,
     };
     const moves = next.gaussians !== old.gaussians || next.shCount !== old.shCount;
     if (!moves && next.pixels === old.pixels && next.pairs === old.pairs) return;
@@ -117,6 +129,7 @@ export class Engine {
     scalars[SCALAR.height] = height;
     scalars[SCALAR.tilesX] = Math.ceil(width / TILE);
     scalars[SCALAR.tiles] = Math.ceil(width / TILE) * Math.ceil(height / TILE);
+    scalars[SCALAR.bands] = Math.min(Math.ceil(height / TILE), BANDS_PER_THREAD * this.#capacity.threads);
     scalars[SCALAR.fx] = camera.fx;
     scalars[SCALAR.fy] = camera.fy;
     scalars[SCALAR.cx] = camera.cx;
@@ -126,33 +139,51 @@ export class Engine {
     scalars.set(centerOf(camera), SCALAR.center);
     scalars.set(background, SCALAR.background);
     this.#pool.run(STAGE.project);
-    const pairs = countPairs(this.#views, this.#binning);
-    if (pairs > this.#capacity.pairs) this.ensure({ pairs: Math.ceil(pairs * 1.5) });
-    fillPairs(this.#views, this.#binning);
+    const pairs = this.#kernels.countPairs();
+    if (pairs > this.#capacity.pairs) this.#ensurePairs(pairs);
+    this.#pool.run(STAGE.sortAndCount);
+    this.#kernels.startTiles();
+    this.#pool.run(STAGE.fillTiles);
     this.#pool.run(STAGE.rasterize);
   }
 
-  /** Compare the render of `picture.camera`, made just before, with the picture. */
-  compare(picture: Picture): Comparison {
+  /** Compare the render of `picture.camera`, made just before, with the picture; as `exposure` makes it. */
+  compare(picture: Picture, exposure: Exposure = NO_EXPOSURE): Comparison {
     this.#loadPicture(picture);
-    this.#pool.run(STAGE.composeTarget);
-    this.#pool.run(STAGE.blurMoments);
+    this.#views.scalars.set(exposure.gain, SCALAR.gain);
+    this.#views.scalars.set(exposure.bias, SCALAR.bias);
     this.#pool.run(STAGE.ssimDerivatives);
-    return this.#comparison(picture);
+    return this.#comparison();
   }
 
-  /** Gradient of the loss in the image into `views.imageGradient`, and the comparison it came from. */
-  lossGradient(picture: Picture): Comparison {
-    const comparison = this.compare(picture);
-    this.#pool.run(STAGE.blurDerivatives);
+  /** Gradient of the loss in the (plain) image into `views.imageGradient`, and the comparison it came from. */
+  lossGradient(picture: Picture, exposure: Exposure = NO_EXPOSURE): Comparison {
+    const comparison = this.compare(picture, exposure);
     this.#pool.run(STAGE.imageGradients);
     return comparison;
   }
 
+  /** [6] gradient of the loss in gain [3] and bias [3] of the exposure that `lossGradient` was just given. */
+  exposureGradient(): Float64Array {
+    const { lossSums } = this.#views;
+    const total = new Float64Array(6);
+    const items = lossItems(this.#views);
+    for (let item = 0; item < items; item++) {
+      total[item % 3] += lossSums[item * 2];
+      total[3 + (item % 3)] += lossSums[item * 2 + 1];
+    }
+    return total;
+  }
+
   /** Carry the image's gradient back to the Gaussians and update them; rates and weights lie in the scalars. */
   backwardAndUpdate(): void {
-    this.#pool.run(STAGE.rasterizeBackward);
+    this.rasterizeBackward();
     this.#pool.run(STAGE.update);
+  }
+
+  /** The first half of that: from `imageGradient` to the pairs' gradients. */
+  rasterizeBackward(): void {
+    this.#pool.run(STAGE.rasterizeBackward);
   }
 
   /**
@@ -168,12 +199,26 @@ export class Engine {
     return total;
   }
 
+  /** With room to spare, where there is any. */
+  #ensurePairs(pairs: number): void {
+    try {
+      this.ensure({ pairs: Math.ceil(pairs * 1.5) });
+    } catch {
+      this.ensure({ pairs });
+    }
+  }
+
   #layOut(): void {
-    const { gaussians, pixels, pairs } = this.#capacity;
+    const { gaussians, shCount: k, pixels, pairs, threads } = this.#capacity;
     this.#views = viewsOf(this.#memory, this.#capacity);
+    publishAddresses(this.#views);
     this.#views.scalars[SCALAR.shCount] = this.#capacity.shCount;
-    publishCapacity(this.#views.control, [gaussians, this.#capacity.shCount, pixels, pairs]);
-    this.#pool = createPool(this.#views.control, createStages(this.#views), this.#helpers);
+    publishCapacity(this.#views.control, [gaussians, k, pixels, pairs, threads]);
+    this.#kernels = this.#simd ?? referenceKernels(this.#views);
+    const stages = createStages(this.#views, this.#kernels);
+    this.#pool = createPool(this.#views.control, stages, threads - 1, (stage, ms) =>
+      this.onStage?.(stage, ms),
+    );
   }
 
   #loadPicture({ camera, rgba, mask }: Picture): void {
@@ -191,14 +236,14 @@ export class Engine {
     scalars[SCALAR.ssimWeight] = SSIM_WEIGHT / values;
   }
 
-  #comparison({ camera }: Picture): Comparison {
-    const { bandSums } = this.#views;
+  #comparison(): Comparison {
+    const { lossSums } = this.#views;
     let squared = 0;
     let ssim = 0;
-    const items = 3 * Math.ceil(camera.height / BAND);
+    const items = lossItems(this.#views);
     for (let item = 0; item < items; item++) {
-      squared += bandSums[item * 2];
-      ssim += bandSums[item * 2 + 1];
+      squared += lossSums[item * 2];
+      ssim += lossSums[item * 2 + 1];
     }
     const values = 3 * Math.max(1, this.#counted);
     return { psnr: -10 * Math.log10(Math.max(squared / values, 1e-10)), ssim: ssim / values };

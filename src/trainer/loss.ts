@@ -4,11 +4,13 @@
  * SSIM as in Wang et al. 2004 and every splat trainer: 11×11 Gaussian window, σ = 1.5, zero padding,
  * C1 = 0.01², C2 = 0.03², values 0…1. Pixels that do not count are set to 0 on both sides, and their own SSIM, which
  * still sees neighbours that count, is left out of the mean.
- * Four passes over rows, each split into bands of one channel: blur the five moments along rows; along columns,
- * then SSIM's derivatives; blur those along rows; along columns, and combine. The blur is its own transpose.
+ * Two passes over blocks of one channel: SSIM and its derivatives in the blurred moments of each pixel; those blurred
+ * again, which is their transpose, and combined. Each block reads RADIUS pixels around itself, so nothing blurred
+ * needs a place in the shared memory.
  */
-import { BAND, type Views } from "./memory.ts";
-import { SCALAR } from "./scalars.ts";
+import { LOSS_HEIGHT, LOSS_WIDTH } from "./kernels/layout.ts";
+import type { Views } from "./memory.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** Weight of D-SSIM; the rest is L1. */
 export const SSIM_WEIGHT = 0.2;
@@ -27,213 +29,218 @@ function gaussianWindow(sigma: number): Float64Array {
   return window.map((value) => value / sum);
 }
 
-/** Bands of all three channels: the items of the four passes. */
-export function bandCount({ scalars }: Views): number {
-  return 3 * Math.ceil(scalars[SCALAR.height] / BAND);
+/** Blocks of all three channels: the items of both passes. */
+export function lossItems({ scalars }: Views): number {
+  return 3 * Math.ceil(scalars[SCALAR.width] / LOSS_WIDTH) * Math.ceil(scalars[SCALAR.height] / LOSS_HEIGHT);
 }
 
-/** Row scratch, zero outside the image; grown to the widest image seen. */
-let rows: Float64Array[] = [];
-let sums: Float64Array[] = [];
-function scratch(width: number): void {
-  const length = width + 2 * RADIUS;
-  if (rows[0] === undefined || rows[0].length < length) {
-    rows = Array.from({ length: 5 }, () => new Float64Array(length));
-    sums = Array.from({ length: 5 }, () => new Float64Array(length));
-  }
-  for (const row of rows) row.fill(0);
-}
-
-interface Band {
+/** A block of one channel; its pixels are those with x0 ≤ x < x1, y0 ≤ y < y1. */
+interface Block {
   readonly width: number;
   readonly height: number;
+  /** Of the image. */
   readonly pixels: number;
   readonly channel: number;
-  readonly from: number;
-  readonly to: number;
+  readonly x0: number;
+  readonly y0: number;
+  readonly x1: number;
+  readonly y1: number;
 }
 
-function bandOf({ scalars }: Views, item: number): Band {
+function blockOf({ scalars }: Views, item: number): Block {
   const width = scalars[SCALAR.width];
   const height = scalars[SCALAR.height];
-  const from = Math.floor(item / 3) * BAND;
-  const to = Math.min(height, from + BAND);
-  return { width, height, pixels: width * height, channel: item % 3, from, to };
+  const columns = Math.ceil(width / LOSS_WIDTH);
+  const place = Math.floor(item / 3);
+  const x0 = (place % columns) * LOSS_WIDTH;
+  const y0 = Math.floor(place / columns) * LOSS_HEIGHT;
+  const x1 = Math.min(width, x0 + LOSS_WIDTH);
+  const y1 = Math.min(height, y0 + LOSS_HEIGHT);
+  return { width, height, pixels: width * height, channel: item % 3, x0, y0, x1, y1 };
 }
 
-/** Blur one padded row into `out` at `offset`. */
-function blurRow(row: Float64Array, out: Float32Array, offset: number, width: number): void {
-  for (let x = 0; x < width; x++) {
-    out[offset + x] =
-      G5 * row[x + 5] +
-      G4 * (row[x + 4] + row[x + 6]) +
-      G3 * (row[x + 3] + row[x + 7]) +
-      G2 * (row[x + 2] + row[x + 8]) +
-      G1 * (row[x + 1] + row[x + 9]) +
-      G0 * (row[x] + row[x + 10]);
+/** A block of one channel with RADIUS pixels around it, zero where nothing counts. */
+function wideImage(): Float64Array {
+  return new Float64Array((LOSS_WIDTH + 2 * RADIUS) * (LOSS_HEIGHT + 2 * RADIUS));
+}
+
+const ACROSS = LOSS_WIDTH + 2 * RADIUS;
+const [wideX, wideY, wideMoment, blurredRows] = [wideImage(), wideImage(), wideImage(), wideImage()];
+/** Blurred x, y, x² + y², xy; or SSIM's three derivatives. */
+const blurred = [wideImage(), wideImage(), wideImage(), wideImage()];
+
+/** Rows of the block and around it that are on the image, and columns: from, to. */
+function surroundings({ width, height, x0, y0, x1, y1 }: Block): readonly [number, number, number, number] {
+  return [
+    Math.max(0, y0 - RADIUS),
+    Math.min(height, y1 + RADIUS),
+    Math.max(0, x0 - RADIUS),
+    Math.min(width, x1 + RADIUS),
+  ];
+}
+
+/** Where pixel (x, y) lies in the block with its surroundings. */
+function wideAt({ x0, y0 }: Block, x: number, y: number): number {
+  return (y - y0 + RADIUS) * ACROSS + x - x0 + RADIUS;
+}
+
+/** Blur the block along rows, then along columns; the result lies where the block lies. */
+function blur({ x0, y0, x1, y1 }: Block, wide: Float64Array, out: Float64Array): void {
+  const rows = y1 - y0;
+  for (let y = 0; y < rows + 2 * RADIUS; y++) blurLine(wide, y * ACROSS + RADIUS, 1, blurredRows, x1 - x0);
+  for (let y = RADIUS; y < rows + RADIUS; y++) {
+    blurLine(blurredRows, y * ACROSS + RADIUS, ACROSS, out, x1 - x0);
   }
 }
 
-/** [11] where each of the rows around the one at hand starts, and its weight: 0 outside the image. */
-const starts = new Int32Array(2 * RADIUS + 1);
-const weights = new Float64Array(2 * RADIUS + 1);
+/** Eleven taps, `stride` apart, around each of `count` places from `from` on. */
+function blurLine(
+  source: Float64Array,
+  from: number,
+  stride: number,
+  out: Float64Array,
+  count: number,
+): void {
+  for (let p = from; p < from + count; p++) {
+    out[p] =
+      G5 * source[p] +
+      G4 * (source[p - stride] + source[p + stride]) +
+      G3 * (source[p - 2 * stride] + source[p + 2 * stride]) +
+      G2 * (source[p - 3 * stride] + source[p + 3 * stride]) +
+      G1 * (source[p - 4 * stride] + source[p + 4 * stride]) +
+      G0 * (source[p - 5 * stride] + source[p + 5 * stride]);
+  }
+}
 
-/** Blur row `y` along columns from `planes` planes at `offset`, into `sums`. */
-function blurColumns(source: Float32Array, offset: number, planes: number, y: number, band: Band): void {
-  const { width, height, pixels } = band;
-  for (let plane = 0; plane < planes; plane++) {
-    for (let tap = 0; tap < starts.length; tap++) {
-      const row = y + tap - RADIUS;
-      const inside = row >= 0 && row < height;
-      starts[tap] = offset + plane * pixels + (inside ? row : y) * width;
-      weights[tap] = inside ? SSIM_WINDOW[tap] : 0;
-    }
-    // Spelled out, so that eleven rows are read in one go instead of passing over the sum eleven times.
-    const [s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10] = starts;
-    const [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10] = weights;
-    const sum = sums[plane];
-    for (let x = 0; x < width; x++) {
-      sum[x] =
-        w0 * source[s0 + x] +
-        w1 * source[s1 + x] +
-        w2 * source[s2 + x] +
-        w3 * source[s3 + x] +
-        w4 * source[s4 + x] +
-        w5 * source[s5 + x] +
-        w6 * source[s6 + x] +
-        w7 * source[s7 + x] +
-        w8 * source[s8 + x] +
-        w9 * source[s9 + x] +
-        w10 * source[s10 + x];
+/** The frame's value on its background, 0…1. */
+function wantedAt({ scalars, frameRgba }: Views, p: number, channel: number): number {
+  const back = scalars[SCALAR.background + channel] * 255;
+  const alpha = frameRgba[p * 4 + 3];
+  const value = frameRgba[p * 4 + channel];
+  return (alpha === 255 ? value : back + ((value - back) * alpha) / 255) / 255;
+}
+
+/** Render and frame of the block and around it into `wideX` and `wideY`. */
+function loadWide(views: Views, block: Block): void {
+  const { scalars, image, frameMask } = views;
+  const { width, pixels, channel } = block;
+  const masked = scalars[SCALAR.masked] !== 0;
+  const gain = scalars[SCALAR.gain + channel];
+  const bias = scalars[SCALAR.bias + channel];
+  wideX.fill(0);
+  wideY.fill(0);
+  const [top, bottom, left, right] = surroundings(block);
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      const p = y * width + x;
+      if (masked && frameMask[p] === 0) continue;
+      wideX[wideAt(block, x, y)] = gain * image[(channel + 1) * pixels + p] + bias;
+      wideY[wideAt(block, x, y)] = wantedAt(views, p, channel);
     }
   }
+}
+
+/** The four moments of the block, blurred, from `wideX` and `wideY`. */
+function blurMoments(block: Block): void {
+  blur(block, wideX, blurred[0]);
+  blur(block, wideY, blurred[1]);
+  for (let i = 0; i < wideX.length; i++) wideMoment[i] = wideX[i] * wideX[i] + wideY[i] * wideY[i];
+  blur(block, wideMoment, blurred[2]);
+  for (let i = 0; i < wideX.length; i++) wideMoment[i] = wideX[i] * wideY[i];
+  blur(block, wideMoment, blurred[3]);
 }
 
 /**
- * Pass 0: the frame on its background into `target`; hidden pixels become 0 in target and render, so nothing after
- * this needs to know the mask. Also the band's squared error, for PSNR.
+ * Pass 1: the block's part of `target`, and of `ssimGradients` SSIM's derivatives in the blurred x, x² (and y², which
+ * SSIM sees only in their sum) and xy. Also the block's squared error, for PSNR, and its sum of SSIM.
  */
-export function composeTarget(views: Views, item: number): void {
-  const { scalars, frameRgba, frameMask, target, image, bandSums } = views;
-  const band = bandOf(views, item);
-  const { width, pixels, channel } = band;
-  const back = scalars[SCALAR.background + channel] * 255;
-  const masked = scalars[SCALAR.masked] !== 0;
-  const plane = channel * pixels;
-  const render = (channel + 1) * pixels;
-  let squared = 0;
-  for (let p = band.from * width; p < band.to * width; p++) {
-    if (masked && frameMask[p] === 0) {
-      target[plane + p] = 0;
-      image[render + p] = 0;
-      continue;
-    }
-    const alpha = frameRgba[p * 4 + 3];
-    const value = frameRgba[p * 4 + channel];
-    const wanted = (alpha === 255 ? value : back + ((value - back) * alpha) / 255) / 255;
-    target[plane + p] = wanted;
-    const error = Math.min(1, Math.max(0, image[render + p])) - wanted;
-    squared += error * error;
-  }
-  bandSums[item * 2] = squared;
-}
-
-/** Pass 1: x, y, x², y², xy of each row, blurred along the row. */
-export function blurMoments(views: Views, item: number): void {
-  const { image, target, blurred } = views;
-  const band = bandOf(views, item);
-  const { width, pixels, channel } = band;
-  scratch(width);
-  const [rowX, rowY, rowXX, rowYY, rowXY] = rows;
-  for (let y = band.from; y < band.to; y++) {
-    const renderAt = (channel + 1) * pixels + y * width;
-    const targetAt = channel * pixels + y * width;
-    for (let x = 0; x < width; x++) {
-      const a = image[renderAt + x];
-      const b = target[targetAt + x];
-      rowX[x + RADIUS] = a;
-      rowY[x + RADIUS] = b;
-      rowXX[x + RADIUS] = a * a;
-      rowYY[x + RADIUS] = b * b;
-      rowXY[x + RADIUS] = a * b;
-    }
-    for (let moment = 0; moment < 5; moment++) {
-      blurRow(rows[moment], blurred, (channel * 5 + moment) * pixels + y * width, width);
-    }
-  }
-}
-
-/** Pass 2: SSIM of each pixel that counts, and its derivatives in the blurred x, x² and xy. */
 export function ssimDerivatives(views: Views, item: number): void {
-  const { scalars, frameMask, blurred, ssimGradients, bandSums } = views;
+  const { scalars, frameMask, target, ssimGradients, lossSums } = views;
+  const block = blockOf(views, item);
+  const { width, pixels, channel } = block;
   const masked = scalars[SCALAR.masked] !== 0;
-  const band = bandOf(views, item);
-  const { width, pixels, channel } = band;
-  scratch(width);
-  const [meanX, meanY, meanXX, meanYY, meanXY] = sums;
+  loadWide(views, block);
+  blurMoments(block);
+  const [meanX, meanY, squares, products] = blurred;
+  let squared = 0;
   let total = 0;
-  for (let y = band.from; y < band.to; y++) {
-    blurColumns(blurred, channel * 5 * pixels, 5, y, band);
-    const out = channel * 3 * pixels + y * width;
-    for (let x = 0; x < width; x++) {
-      if (masked && frameMask[y * width + x] === 0) {
-        for (let plane = 0; plane < 3; plane++) ssimGradients[out + plane * pixels + x] = 0;
+  for (let y = block.y0; y < block.y1; y++) {
+    for (let x = block.x0; x < block.x1; x++) {
+      const p = y * width + x;
+      const i = wideAt(block, x, y);
+      const out = channel * 3 * pixels + p;
+      target[channel * pixels + p] = wideY[i];
+      if (masked && frameMask[p] === 0) {
+        for (let plane = 0; plane < 3; plane++) ssimGradients[out + plane * pixels] = 0;
         continue;
       }
-      const mx = meanX[x];
-      const my = meanY[x];
-      const variances = meanXX[x] - mx * mx + (meanYY[x] - my * my) + C2;
+      squared += (Math.min(1, Math.max(0, wideX[i])) - wideY[i]) ** 2;
+      const mx = meanX[i];
+      const my = meanY[i];
+      const variances = squares[i] - mx * mx - my * my + C2;
       const means = mx * mx + my * my + C1;
       const a = 2 * mx * my + C1;
-      const b = 2 * (meanXY[x] - mx * my) + C2;
+      const b = 2 * (products[i] - mx * my) + C2;
       const inverse = 1 / (means * variances);
       const ssim = a * b * inverse;
       const dXY = 2 * a * inverse;
       const dXX = -ssim / variances;
       total += ssim;
-      ssimGradients[out + x] = 2 * my * b * inverse - (2 * mx * ssim) / means - 2 * mx * dXX - my * dXY;
-      ssimGradients[out + pixels + x] = dXX;
-      ssimGradients[out + 2 * pixels + x] = dXY;
+      ssimGradients[out] = 2 * my * b * inverse - (2 * mx * ssim) / means - 2 * mx * dXX - my * dXY;
+      ssimGradients[out + pixels] = dXX;
+      ssimGradients[out + 2 * pixels] = dXY;
     }
   }
-  bandSums[item * 2 + 1] = total;
+  lossSums[item * 2] = squared;
+  lossSums[item * 2 + 1] = total;
 }
 
-/** Pass 3: those derivatives blurred along rows, over the moments that are no longer needed. */
-export function blurDerivatives(views: Views, item: number): void {
-  const { ssimGradients, blurred } = views;
-  const band = bandOf(views, item);
-  const { width, pixels, channel } = band;
-  scratch(width);
-  const row = rows[0];
-  for (let y = band.from; y < band.to; y++) {
-    for (let plane = 0; plane < 3; plane++) {
-      const start = (channel * 3 + plane) * pixels + y * width;
-      for (let x = 0; x < width; x++) row[x + RADIUS] = ssimGradients[start + x];
-      blurRow(row, blurred, (channel * 5 + plane) * pixels + y * width, width);
-    }
-  }
-}
-
-/** Pass 4: dL/dx of each pixel. */
+/**
+ * Pass 2: dL/dx of each pixel of the block, x the plain render; and in `lossSums`, whose sums for the comparison have
+ * been read by then, the block's share of the gradient in gain and in bias.
+ */
 export function imageGradients(views: Views, item: number): void {
-  const { scalars, image, target, blurred, imageGradient, frameMask } = views;
-  const band = bandOf(views, item);
-  const { width, pixels, channel } = band;
-  scratch(width);
+  const { scalars, image, target, imageGradient, frameMask, lossSums } = views;
+  const block = blockOf(views, item);
+  const { width, pixels, channel } = block;
   const l1 = scalars[SCALAR.l1Weight];
   const ssim = -scalars[SCALAR.ssimWeight];
   const masked = scalars[SCALAR.masked] !== 0;
-  const [dX, dXX, dXY] = sums;
-  for (let y = band.from; y < band.to; y++) {
-    blurColumns(blurred, channel * 5 * pixels, 3, y, band);
-    for (let x = 0; x < width; x++) {
+  const gain = scalars[SCALAR.gain + channel];
+  const bias = scalars[SCALAR.bias + channel];
+  let gainGradient = 0;
+  let biasGradient = 0;
+  blurDerivatives(views, block);
+  const [dX, dXX, dXY] = blurred;
+  for (let y = block.y0; y < block.y1; y++) {
+    for (let x = block.x0; x < block.x1; x++) {
       const p = y * width + x;
-      const a = image[(channel + 1) * pixels + p];
+      const i = wideAt(block, x, y);
+      const plain = image[(channel + 1) * pixels + p];
+      const a = gain * plain + bias;
       const b = target[channel * pixels + p];
       const sign = a > b ? l1 : a < b ? -l1 : 0;
       const hidden = masked && frameMask[p] === 0;
-      imageGradient[channel * pixels + p] = hidden ? 0 : ssim * (dX[x] + 2 * a * dXX[x] + b * dXY[x]) + sign;
+      const gradient = hidden ? 0 : ssim * (dX[i] + 2 * a * dXX[i] + b * dXY[i]) + sign;
+      imageGradient[channel * pixels + p] = gain * gradient;
+      gainGradient += gradient * plain;
+      biasGradient += gradient;
     }
+  }
+  lossSums[item * 2] = gainGradient;
+  lossSums[item * 2 + 1] = biasGradient;
+}
+
+function blurDerivatives({ ssimGradients }: Views, block: Block): void {
+  const { width, pixels, channel } = block;
+  const [top, bottom, left, right] = surroundings(block);
+  wideMoment.fill(0);
+  for (let plane = 0; plane < 3; plane++) {
+    const start = (channel * 3 + plane) * pixels;
+    for (let y = top; y < bottom; y++) {
+      for (let x = left; x < right; x++)
+        wideMoment[wideAt(block, x, y)] = ssimGradients[start + y * width + x];
+    }
+    blur(block, wideMoment, blurred[plane]);
   }
 }

@@ -6,17 +6,17 @@
  * Only `Atomics` on shared memory are used, so the same code runs in Node and in a browser's workers.
  */
 
-/** Words of the control block at the start of the shared memory. */
-export const CONTROL_WORDS = 16;
 const GENERATION = 0; // rises with every stage; what idle workers wait on
 const STAGE = 1;
 const NEXT = 2; // next item to take
 const FINISHED = 3; // workers done with this stage
 const READY = 4; // workers that have started
 const LAYOUT = 5; // rises when the arrays have moved: make the views anew
-const CAPACITY = 6; // [4] gaussians, shCount, pixels, pairs
-const FAILED = 10; // a helper threw: the results of this stage are not whole
+const CAPACITY = 6; // [5] gaussians, shCount, pixels, pairs, threads
+const FAILED = 11; // a helper threw: the results of this stage are not whole
 const STOP_STAGE = -1;
+/** Looks at a word before sleeping: some 20 µs. */
+const LOOKS = 5000;
 
 /** One kind of work, split into items that are independent of each other. */
 export interface Stage {
@@ -31,8 +31,8 @@ export interface Pool {
   run(stage: number): void;
 }
 
-/** Capacity as it lies in the control block: gaussians, shCount, pixels, pairs. */
-export type CapacityWords = readonly [number, number, number, number];
+/** Capacity as it lies in the control block: gaussians, shCount, pixels, pairs, threads. */
+export type CapacityWords = readonly [number, number, number, number, number];
 
 /** Tell the workers that the arrays lie elsewhere from the next stage on. */
 export function publishCapacity(control: Int32Array, words: CapacityWords): void {
@@ -40,11 +40,20 @@ export function publishCapacity(control: Int32Array, words: CapacityWords): void
   Atomics.add(control, LAYOUT, 1);
 }
 
-/** The owner's side. `stages` are the owner's own; `helpers` other threads are running `serveStages`. */
-export function createPool(control: Int32Array, stages: readonly Stage[], helpers: number): Pool {
+/**
+ * The owner's side. `stages` are the owner's own; `helpers` other threads are running `serveStages`. `onRun` is told
+ * what each stage took, ms.
+ */
+export function createPool(
+  control: Int32Array,
+  stages: readonly Stage[],
+  helpers: number,
+  onRun?: (stage: number, ms: number) => void,
+): Pool {
   return {
     threads: helpers + 1,
     run(stage) {
+      const startMs = performance.now();
       Atomics.store(control, STAGE, stage);
       Atomics.store(control, NEXT, 0);
       Atomics.store(control, FINISHED, 0);
@@ -52,9 +61,10 @@ export function createPool(control: Int32Array, stages: readonly Stage[], helper
       Atomics.notify(control, GENERATION);
       drain(control, stages[stage]);
       for (let done; (done = Atomics.load(control, FINISHED)) < helpers;) {
-        Atomics.wait(control, FINISHED, done);
+        waitForChange(control, FINISHED, done);
       }
       if (Atomics.load(control, FAILED) !== 0) throw new Error(`a helper failed in stage ${stage}`);
+      onRun?.(stage, performance.now() - startMs);
     },
   };
 }
@@ -73,15 +83,19 @@ export function stopHelpers(control: Int32Array): void {
 
 /**
  * A helper's life: wait for a stage, take items, say when done; return on `stopHelpers`.
- * `stagesOf` makes the stages over the arrays as they lie now, and is called again after they moved.
+ * `stagesOf` makes the stages over the arrays as they lie now for this thread (1, 2, …; the owner is 0), and is called
+ * again after they moved.
  */
-export function serveStages(control: Int32Array, stagesOf: (words: CapacityWords) => readonly Stage[]): void {
+export function serveStages(
+  control: Int32Array,
+  stagesOf: (words: CapacityWords, thread: number) => readonly Stage[],
+): void {
   let generation = Atomics.load(control, GENERATION);
   let layout = -1;
   let stages: readonly Stage[] = [];
-  Atomics.add(control, READY, 1);
+  const thread = Atomics.add(control, READY, 1) + 1;
   for (;;) {
-    Atomics.wait(control, GENERATION, generation);
+    waitForChange(control, GENERATION, generation);
     const now = Atomics.load(control, GENERATION);
     if (now === generation) continue;
     generation = now;
@@ -89,8 +103,8 @@ export function serveStages(control: Int32Array, stagesOf: (words: CapacityWords
     if (stage === STOP_STAGE) return;
     if (layout !== Atomics.load(control, LAYOUT)) {
       layout = Atomics.load(control, LAYOUT);
-      const [n, k, pixels, pairs] = control.subarray(CAPACITY, CAPACITY + 4);
-      stages = stagesOf([n, k, pixels, pairs]);
+      const [n, k, pixels, pairs, threads] = control.subarray(CAPACITY, CAPACITY + 5);
+      stages = stagesOf([n, k, pixels, pairs, threads], thread);
     }
     try {
       drain(control, stages[stage]);
@@ -102,6 +116,15 @@ export function serveStages(control: Int32Array, stagesOf: (words: CapacityWords
       Atomics.notify(control, FINISHED);
     }
   }
+}
+
+/**
+ * Wait until a word is no longer `value`. Most waits are shorter than waking a thread takes, so a short while is spent
+ * looking before the thread sleeps.
+ */
+function waitForChange(control: Int32Array, word: number, value: number): void {
+  for (let look = 0; look < LOOKS; look++) if (Atomics.load(control, word) !== value) return;
+  Atomics.wait(control, word, value);
 }
 
 function drain(control: Int32Array, stage: Stage): void {

@@ -3,46 +3,50 @@
  * Checked by finite differences in test/trainer/gradients.test.ts.
  */
 import { shBasis, shBasisGradient } from "../splat/sh.ts";
+import type { Gradients } from "./gradients.ts";
 import { CAMERA_GRADIENT, CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, type Views } from "./memory.ts";
-import { COLOR_MAX, readView, shape as m, shapeOf, type View } from "./projection.ts";
+import { BLUR, COLOR_MAX, FILTER_MIN, readView, shape as m, shapeOf, type View } from "./projection.ts";
 
 const basis = new Float64Array(16);
 const basisGradient = new Float64Array(48);
 
 /**
- * Gradients of the loss in the parameters of Gaussians [from, to), from `splatGradients`; [from, to) must be one
- * chunk. Gaussians that are not on the image get zeros, but for `shGradient`, which is left as it was: it is most of
- * the memory, and nobody may read it there. The chunk's share of the camera's gradient goes to
- * `cameraGradients` (rotation as nine free numbers).
+ * Gradients of the loss in the parameters of Gaussians [from, to) into `gradients`, whose row 0 is Gaussian `from`,
+ * from its `splats`; [from, to) must be one chunk. Gaussians that are not on the image get zeros. The chunk's share of
+ * the camera's gradient goes to `cameraGradients` (rotation as nine free numbers).
  */
-export function projectBackward(views: Views, from: number, to: number): void {
+export function projectBackward(views: Views, gradients: Gradients, from: number, to: number): void {
   const view = readView(views);
   const camera = views.cameraGradients.subarray(
     (from / CHUNK) * CAMERA_GRADIENT,
     (from / CHUNK + 1) * CAMERA_GRADIENT,
   );
   camera.fill(0);
-  for (let i = from; i < to; i++) {
-    if (views.splats[i * SPLAT_STRIDE + 10] < 0) {
-      zeroGradients(views, i);
-      continue;
-    }
-    shapeBackward(views, view, camera, i);
-    colorBackward(views, view, camera, i);
+  const count = to - from;
+  gradients.means.fill(0, 0, count * 3);
+  gradients.logScales.fill(0, 0, count * 3);
+  gradients.quats.fill(0, 0, count * 4);
+  gradients.opacities.fill(0, 0, count);
+  gradients.sh.fill(0, 0, count * 3 * view.k);
+  for (let row = 0; row < count; row++) {
+    if (views.splats[(from + row) * SPLAT_STRIDE + 10] < 0) continue;
+    shapeBackward(views, view, gradients, camera, from + row, row);
+    colorBackward(views, view, gradients, camera, from + row, row);
   }
-}
-
-function zeroGradients(views: Views, i: number): void {
-  views.meansGradient.fill(0, i * 3, i * 3 + 3);
-  views.logScalesGradient.fill(0, i * 3, i * 3 + 3);
-  views.quatsGradient.fill(0, i * 4, i * 4 + 4);
-  views.opacitiesGradient[i] = 0;
 }
 
 /** Chain rule through mean, covariance and opacity: the transpose of `projectShape`. Long because it is one formula. */
 // oxlint-disable-next-line max-lines-per-function -- one formula, in the order of the chain rule
-function shapeBackward(views: Views, view: View, camera: Float64Array, i: number): void {
-  const { means, splats, splatGradients, quats } = views;
+function shapeBackward(
+  views: Views,
+  view: View,
+  gradients: Gradients,
+  camera: Float64Array,
+  i: number,
+  row: number,
+): void {
+  const { means, splats, quats, opacities } = views;
+  const { splats: splatGradients } = gradients;
   const { r, t, fx, fy } = view;
   const x = means[i * 3];
   const y = means[i * 3 + 1];
@@ -75,7 +79,7 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
 
   // Conic Q = Σ⁻¹: dL/dΣ = −Q G Q with G the symmetric gradient in Q. s = twice that, as both factors of Σ move.
   const s = i * SPLAT_STRIDE;
-  const g = i * GRADIENT_STRIDE;
+  const g = row * GRADIENT_STRIDE;
   const qa = splats[s + 2];
   const qb = splats[s + 3];
   const qc = splats[s + 4];
@@ -86,9 +90,24 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
   const h1 = qa * gb + qb * gc;
   const h2 = qb * ga + qc * gb;
   const h3 = qb * gb + qc * gc;
-  const s0 = -2 * (h0 * qa + h1 * qb);
-  const s1 = -2 * (h0 * qb + h1 * qc);
-  const s2 = -2 * (h2 * qb + h3 * qc);
+  let s0 = -2 * (h0 * qa + h1 * qb);
+  let s1 = -2 * (h0 * qb + h1 * qc);
+  let s2 = -2 * (h2 * qb + h3 * qc);
+  const opacity = splats[s + 5];
+  if (view.antialiased) {
+    // Opacity hangs on sqrt(det before / det after the blur), where that is above its least.
+    const xx = v0 * v0 + v1 * v1 + v2 * v2;
+    const xy = v0 * v3 + v1 * v4 + v2 * v5;
+    const yy = v3 * v3 + v4 * v4 + v5 * v5;
+    const sharp = (v1 * v5 - v2 * v4) ** 2 + (v2 * v3 - v0 * v5) ** 2 + (v0 * v4 - v1 * v3) ** 2;
+    const det = sharp + BLUR * (xx + yy) + BLUR * BLUR;
+    if (sharp > FILTER_MIN * det) {
+      const perLog = splatGradients[g + 5] * opacity;
+      s0 += perLog * (yy / sharp - (yy + BLUR) / det);
+      s1 -= perLog * (xy / sharp - xy / det);
+      s2 += perLog * (xx / sharp - (xx + BLUR) / det);
+    }
+  }
   // w: gradient in the two rows v0…v5. Then in the rows a, b of J·R.
   const w0 = s0 * v0 + s1 * v3;
   const w1 = s0 * v1 + s1 * v4;
@@ -119,9 +138,9 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
     (dj0 * j0 + dj4 * j4 + dj2 * j2 + dj5 * j5) * iz -
     (uFree ? du * u * iz : 0) -
     (vFree ? dv * v * iz : 0);
-  views.meansGradient[i * 3] = r[0] * dpx + r[3] * dpy + r[6] * dpz;
-  views.meansGradient[i * 3 + 1] = r[1] * dpx + r[4] * dpy + r[7] * dpz;
-  views.meansGradient[i * 3 + 2] = r[2] * dpx + r[5] * dpy + r[8] * dpz;
+  gradients.means[row * 3] = r[0] * dpx + r[3] * dpy + r[6] * dpz;
+  gradients.means[row * 3 + 1] = r[1] * dpx + r[4] * dpy + r[7] * dpz;
+  gradients.means[row * 3 + 2] = r[2] * dpx + r[5] * dpy + r[8] * dpz;
 
   // n: gradient in m = rotation · scale.
   const n0 = a0 * w0 + b0 * w3;
@@ -133,9 +152,9 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
   const n6 = a2 * w0 + b2 * w3;
   const n7 = a2 * w1 + b2 * w4;
   const n8 = a2 * w2 + b2 * w5;
-  views.logScalesGradient[i * 3] = m[0] * n0 + m[3] * n3 + m[6] * n6;
-  views.logScalesGradient[i * 3 + 1] = m[1] * n1 + m[4] * n4 + m[7] * n7;
-  views.logScalesGradient[i * 3 + 2] = m[2] * n2 + m[5] * n5 + m[8] * n8;
+  gradients.logScales[row * 3] = m[0] * n0 + m[3] * n3 + m[6] * n6;
+  gradients.logScales[row * 3 + 1] = m[1] * n1 + m[4] * n4 + m[7] * n7;
+  gradients.logScales[row * 3 + 2] = m[2] * n2 + m[5] * n5 + m[8] * n8;
   const e0 = Math.exp(views.logScales[i * 3]);
   const e1 = Math.exp(views.logScales[i * 3 + 1]);
   const e2 = Math.exp(views.logScales[i * 3 + 2]);
@@ -159,12 +178,11 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
   const gz = 2 * (qw * (d3 - d1) + qx * (d2 + d6) + qy * (d5 + d7)) - 4 * qz * (d0 + d4);
   // The normalisation lets only the part across the quaternion through.
   const along = gw * qw + gx * qx + gy * qy + gz * qz;
-  views.quatsGradient[q] = (gw - along * qw) * inverseNorm;
-  views.quatsGradient[q + 1] = (gx - along * qx) * inverseNorm;
-  views.quatsGradient[q + 2] = (gy - along * qy) * inverseNorm;
-  views.quatsGradient[q + 3] = (gz - along * qz) * inverseNorm;
-  const opacity = splats[s + 5];
-  views.opacitiesGradient[i] = splatGradients[g + 5] * opacity * (1 - opacity);
+  gradients.quats[row * 4] = (gw - along * qw) * inverseNorm;
+  gradients.quats[row * 4 + 1] = (gx - along * qx) * inverseNorm;
+  gradients.quats[row * 4 + 2] = (gy - along * qy) * inverseNorm;
+  gradients.quats[row * 4 + 3] = (gz - along * qz) * inverseNorm;
+  gradients.opacities[row] = (splatGradients[g + 5] * opacity) / (1 + Math.exp(opacities[i]));
 
   // The camera: R through the mean and through J·R, t through the mean, and the lens.
   camera[0] += dpx * x + j0 * da0;
@@ -186,8 +204,15 @@ function shapeBackward(views: Views, view: View, camera: Float64Array, i: number
 }
 
 /** Chain rule through the colour: into the SH coefficients, and through the view direction into mean and camera. */
-function colorBackward(views: Views, view: View, camera: Float64Array, i: number): void {
-  const { means, sh, shGradient, splats, splatGradients } = views;
+function colorBackward(
+  views: Views,
+  view: View,
+  gradients: Gradients,
+  camera: Float64Array,
+  i: number,
+  row: number,
+): void {
+  const { means, sh, splats } = views;
   const { c, k, r, t } = view;
   const used = (view.degree + 1) ** 2;
   const dx = means[i * 3] - c[0];
@@ -206,13 +231,9 @@ function colorBackward(views: Views, view: View, camera: Float64Array, i: number
     const offset = (i * 3 + channel) * k;
     const color = splats[i * SPLAT_STRIDE + 6 + channel];
     // A colour that was cut passes nothing on; its coefficients may not even be numbers.
-    if (!(color > 0 && color < COLOR_MAX)) {
-      shGradient.fill(0, offset, offset + k);
-      continue;
-    }
-    const g = splatGradients[i * GRADIENT_STRIDE + 6 + channel];
-    for (let j = 0; j < used; j++) shGradient[offset + j] = g * basis[j];
-    for (let j = used; j < k; j++) shGradient[offset + j] = 0;
+    if (!(color > 0 && color < COLOR_MAX)) continue;
+    const g = gradients.splats[row * GRADIENT_STRIDE + 6 + channel];
+    for (let j = 0; j < used; j++) gradients.sh[(row * 3 + channel) * k + j] = g * basis[j];
     for (let j = 1; j < used; j++) {
       const weight = g * sh[offset + j];
       gx += weight * basisGradient[3 * j];
@@ -225,14 +246,14 @@ function colorBackward(views: Views, view: View, camera: Float64Array, i: number
   const ex = (gx - along * nx) * inverse;
   const ey = (gy - along * ny) * inverse;
   const ez = (gz - along * nz) * inverse;
-  views.meansGradient[i * 3] += ex;
-  views.meansGradient[i * 3 + 1] += ey;
-  views.meansGradient[i * 3 + 2] += ez;
+  gradients.means[row * 3] += ex;
+  gradients.means[row * 3 + 1] += ey;
+  gradients.means[row * 3 + 2] += ez;
   // The centre is −Rᵀt and the direction is mean − centre, so both signs cancel.
-  for (let row = 0; row < 3; row++) {
-    camera[row * 3] += t[row] * ex;
-    camera[row * 3 + 1] += t[row] * ey;
-    camera[row * 3 + 2] += t[row] * ez;
-    camera[9 + row] += r[row * 3] * ex + r[row * 3 + 1] * ey + r[row * 3 + 2] * ez;
+  for (let axis = 0; axis < 3; axis++) {
+    camera[axis * 3] += t[axis] * ex;
+    camera[axis * 3 + 1] += t[axis] * ey;
+    camera[axis * 3 + 2] += t[axis] * ez;
+    camera[9 + axis] += r[axis * 3] * ex + r[axis * 3 + 1] * ey + r[axis * 3 + 2] * ez;
   }
 }

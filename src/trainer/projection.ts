@@ -6,17 +6,19 @@
  * colour = SH + 0.5, cut at 0, seen along mean − camera centre.
  *
  * A splat is 12 numbers: 0,1 mean x, y (px) · 2,3,4 conic a, b, c (inverse covariance [a b; b c], 1/px²) ·
- * 5 opacity · 6,7,8 red, green, blue · 9 the largest q = dᵀ conic d that can still be seen ·
+ * 5 opacity (filtered when antialiased) · 6,7,8 red, green, blue · 9 the largest q = dᵀ conic d that can still be seen ·
  * 10,11 half-size of the box where q stays below it (px); negative when the splat is not on the image.
  */
 import { shBasis } from "../splat/sh.ts";
 import { SPLAT_STRIDE, type Views } from "./memory.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** Gaussians nearer than this are not drawn, metres. */
 export const NEAR = 0.01;
 /** Variance added to each splat so that none falls between pixels, px². */
 export const BLUR = 0.3;
+/** Least det before / det after the blur, below which antialiasing makes a splat no fainter (Mip-Splatting). */
+export const FILTER_MIN = 0.005 ** 2;
 /** Alpha below this is not drawn. */
 export const ALPHA_MIN = 1 / 255;
 /** Colours are cut here: far above any use, and low enough that sums and squares of them stay sound in float. */
@@ -43,6 +45,7 @@ export interface View {
   readonly limitY: number;
   readonly degree: number;
   readonly k: number;
+  readonly antialiased: boolean;
 }
 
 /** Read the camera from the scalars. */
@@ -65,6 +68,7 @@ export function readView({ scalars }: Views): View {
     limitY: (JACOBIAN_LIMIT * 0.5 * height) / fy,
     degree: scalars[SCALAR.shDegree],
     k: scalars[SCALAR.shCount],
+    antialiased: scalars[SCALAR.antialiased] === 1,
   };
 }
 
@@ -79,8 +83,8 @@ export function shapeOf(views: Views, i: number): number {
   const { quats, logScales } = views;
   const q = i * 4;
   const norm = Math.sqrt(quats[q] ** 2 + quats[q + 1] ** 2 + quats[q + 2] ** 2 + quats[q + 3] ** 2);
-  const inverse = norm > 0 ? 1 / norm : 0;
-  const w = norm > 0 ? quats[q] * inverse : 1;
+  const inverse = norm === 0 ? 0 : 1 / norm;
+  const w = norm === 0 ? 1 : quats[q] * inverse;
   const x = quats[q + 1] * inverse;
   const y = quats[q + 2] * inverse;
   const z = quats[q + 3] * inverse;
@@ -120,9 +124,9 @@ function projectShape(views: Views, view: View, i: number): boolean {
   const y = means[i * 3 + 1];
   const z = means[i * 3 + 2];
   const pz = r[6] * x + r[7] * y + r[8] * z + t[2];
-  const opacity = 1 / (1 + Math.exp(-opacities[i]));
+  const solid = 1 / (1 + Math.exp(-opacities[i]));
   // Written so that NaN anywhere is refused too.
-  if (!(pz >= NEAR && opacity >= ALPHA_MIN)) return false;
+  if (!(pz >= NEAR && solid >= ALPHA_MIN)) return false;
   const px = r[0] * x + r[1] * y + r[2] * z + t[0];
   const py = r[3] * x + r[4] * y + r[5] * z + t[1];
   shapeOf(views, i);
@@ -149,7 +153,9 @@ function projectShape(views: Views, view: View, i: number): boolean {
   const xx = v0 * v0 + v1 * v1 + v2 * v2 + BLUR;
   const xy = v0 * v3 + v1 * v4 + v2 * v5;
   const yy = v3 * v3 + v4 * v4 + v5 * v5 + BLUR;
-  const det = xx * yy - xy * xy;
+  const { det, filter } = determinants(v0, v1, v2, v3, v4, v5);
+  const opacity = view.antialiased ? solid * filter : solid;
+  if (!(opacity >= ALPHA_MIN)) return false;
   const qMax = 2 * Math.log(opacity / ALPHA_MIN);
   const extentX = Math.sqrt(qMax * xx);
   const extentY = Math.sqrt(qMax * yy);
@@ -174,6 +180,17 @@ function projectShape(views: Views, view: View, i: number): boolean {
   splats[s + 10] = extentX;
   splats[s + 11] = extentY;
   return true;
+}
+
+/**
+ * Determinant of the covariance of rows (v0, v1, v2) and (v3, v4, v5) with the blur, and sqrt of its ratio to that
+ * without, as the square of the rows' cross product: nothing cancels, however thin the splat.
+ */
+function determinants(v0: number, v1: number, v2: number, v3: number, v4: number, v5: number) {
+  const sharp = (v1 * v5 - v2 * v4) ** 2 + (v2 * v3 - v0 * v5) ** 2 + (v0 * v4 - v1 * v3) ** 2;
+  const trace = v0 * v0 + v1 * v1 + v2 * v2 + v3 * v3 + v4 * v4 + v5 * v5;
+  const det = sharp + BLUR * trace + BLUR * BLUR;
+  return { det, filter: Math.sqrt(Math.max(FILTER_MIN, sharp / det)) };
 }
 
 /** Colour of a Gaussian seen along mean − camera centre. */

@@ -9,9 +9,10 @@
  * No atomics: the backward pass writes one gradient per (tile, splat) pair, `reduce` sums them per splat in a fixed
  * order. Results do not depend on how many workers share the tiles.
  */
+import type { Gradients } from "./gradients.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE, type Views } from "./memory.ts";
 import { ALPHA_MIN } from "./projection.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 const ALPHA_MAX = 0.999;
 const TRANSMITTANCE_MIN = 1e-4;
@@ -240,9 +241,9 @@ export function rasterizeTileBackward(views: Views, tile: number): void {
   }
 }
 
-/** Sum the pairs' gradients of splats [from, to) into `splatGradients`. */
-export function reduceGradients(views: Views, from: number, to: number): void {
-  const { slotStart, pairGradients, splatGradients } = views;
+/** Sum the pairs' gradients of splats [from, to) into `gradients.splats`, whose row 0 is splat `from`. */
+export function reduceGradients(views: Views, gradients: Gradients, from: number, to: number): void {
+  const { slotStart, pairGradients } = views;
   for (let i = from; i < to; i++) {
     const end = slotStart[i + 1] * GRADIENT_STRIDE;
     for (let part = 0; part < GRADIENT_STRIDE; part++) {
@@ -250,7 +251,7 @@ export function reduceGradients(views: Views, from: number, to: number): void {
       for (let q = slotStart[i] * GRADIENT_STRIDE + part; q < end; q += GRADIENT_STRIDE) {
         sum += pairGradients[q];
       }
-      splatGradients[i * GRADIENT_STRIDE + part] = sum;
+      gradients.splats[(i - from) * GRADIENT_STRIDE + part] = sum;
     }
   }
 }

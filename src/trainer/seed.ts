@@ -1,17 +1,13 @@
-/** The first Gaussians: from points, or from the views of frames when there are none. */
+/** Gaussians as they begin: at points, sized by the distance to their neighbours. */
 import type { PointCloud } from "../splat/ply-read.ts";
 import { SH_C0 } from "../splat/sh.ts";
-import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 import { forget } from "./strategy.ts";
 
 const FIRST_OPACITY = 0.1;
 /** First standard deviation, as a share of the distance to the nearest neighbours. */
 const FIRST_SCALE = 0.5;
-
-/** Pixels that are explained already are drawn this often all the same: the explanation may be wrong. */
-const SEEN_SHARE = 0.2;
 
 /** A box in the world, metres. */
 export interface Box {
@@ -19,39 +15,39 @@ export interface Box {
   readonly max: readonly number[];
 }
 
-/** A frame to place Gaussians in front of. */
-export interface SeedView {
-  readonly camera: Camera;
-  /** [height, width, 4] straight-alpha sRGB. */
-  readonly rgba: Uint8Array;
-  /** [height, width] 0 = hidden, nothing is placed there; null = nothing is hidden. */
-  readonly mask: Uint8Array | null;
-  /** [height, width] how much of each pixel nothing explains yet, 0…1; null = all of it. */
-  readonly unseen: Float32Array | null;
+/** Append Gaussians at `points`, for which the engine must have room; their size is half the spacing. */
+export function addGaussians(engine: Engine, points: PointCloud): void {
+  const slots = Array.from({ length: points.positions.length / 3 }, (_, i) => engine.count + i);
+  placeGaussians(engine, points, sizesOf(points.positions, 1), slots);
 }
 
-/** Append Gaussians at `points`, for which the engine must have room; their size is half the spacing × `scale`. */
-export function addGaussians(engine: Engine, points: PointCloud, scale = 1): void {
+/** [N] first standard deviation of Gaussians at `positions`: half the spacing × `scale`, metres. */
+export function sizesOf(positions: Float32Array, scale: number): Float32Array {
+  return neighbourSpacing(positions).map((spacing) => FIRST_SCALE * scale * spacing);
+}
+
+/** Put one Gaussian into each of `slots`, new or in use, as far as points go; `sizes` [N] metres. */
+export function placeGaussians(
+  engine: Engine,
+  { positions, colors }: PointCloud,
+  sizes: Float32Array,
+  slots: readonly number[],
+): void {
   const { views } = engine;
-  const start = engine.count;
-  const count = points.positions.length / 3;
-  const spacing = neighbourSpacing(points.positions);
   const k = views.scalars[SCALAR.shCount];
-  for (let point = 0; point < count; point++) {
-    const i = start + point;
-    const size = Math.log(FIRST_SCALE * scale * spacing[point]);
+  for (const [point, i] of slots.slice(0, sizes.length).entries()) {
     for (let axis = 0; axis < 3; axis++) {
-      views.means[i * 3 + axis] = points.positions[point * 3 + axis];
-      views.logScales[i * 3 + axis] = size;
+      views.means[i * 3 + axis] = positions[point * 3 + axis];
+      views.logScales[i * 3 + axis] = Math.log(sizes[point]);
       const dc = (i * 3 + axis) * k;
       views.sh.fill(0, dc, dc + k);
-      views.sh[dc] = (points.colors[point * 3 + axis] - 0.5) / SH_C0;
+      views.sh[dc] = (colors[point * 3 + axis] - 0.5) / SH_C0;
     }
     views.quats.set([1, 0, 0, 0], i * 4);
     views.opacities[i] = Math.log(FIRST_OPACITY / (1 - FIRST_OPACITY));
     forget(views, i);
+    engine.count = Math.max(engine.count, i + 1);
   }
-  engine.count = start + count;
 }
 
 /** At most `max` of the points, evenly taken. */
@@ -64,60 +60,8 @@ export function thinOut(points: PointCloud, max: number): PointCloud {
   return { positions: pick(points.positions), colors: pick(points.colors) };
 }
 
-/** All points of several clouds, at most `max`. */
-export function joinClouds(clouds: readonly PointCloud[], max: number): PointCloud {
-  const total = clouds.reduce((sum, { positions }) => sum + positions.length, 0);
-  const positions = new Float32Array(total);
-  const colors = new Float32Array(total);
-  let at = 0;
-  for (const cloud of clouds) {
-    positions.set(cloud.positions, at);
-    colors.set(cloud.colors, at);
-    at += cloud.positions.length;
-  }
-  const kept = 3 * Math.max(0, Math.min(max, total / 3));
-  return { positions: positions.subarray(0, kept), colors: colors.subarray(0, kept) };
-}
-
-/**
- * Points in front of a frame: pixels drawn mostly where nothing is explained yet (and the picture is not transparent),
- * pushed to a depth drawn log-uniformly between `near` and `far` (metres), inside `box` where its ray meets it.
- */
-export function frustumPoints(
-  view: SeedView,
-  wanted: number,
-  range: { readonly near: number; readonly far: number; readonly box: Box | null },
-  random: () => number,
-): PointCloud {
-  const { camera, rgba, mask, unseen } = view;
-  const { width, height, rotation: r } = camera;
-  const center = centerOf(camera);
-  const positions: number[] = [];
-  const colors: number[] = [];
-  for (let tries = 0; tries < wanted * 20 && positions.length < wanted * 3; tries++) {
-    const x = Math.floor(random() * width);
-    const y = Math.floor(random() * height);
-    const pixel = y * width + x;
-    if (mask !== null && mask[pixel] === 0) continue;
-    const open = unseen === null ? 1 : Math.max(SEEN_SHARE, unseen[pixel]);
-    if (random() >= open * (rgba[pixel * 4 + 3] / 255)) continue;
-    const u = (x + random() - camera.cx) / camera.fx;
-    const v = (y + random() - camera.cy) / camera.fy;
-    // Along the ray, depth is the distance along the optical axis.
-    const ray = [0, 1, 2].map((axis) => r[axis] * u + r[3 + axis] * v + r[6 + axis]);
-    const span = range.box === null ? [range.near, range.far] : clip(center, ray, range.box, range.near);
-    if (span === null) continue;
-    const depth = span[0] * (span[1] / span[0]) ** random();
-    for (let axis = 0; axis < 3; axis++) {
-      positions.push(center[axis] + depth * ray[axis]);
-      colors.push(rgba[pixel * 4 + axis] / 255);
-    }
-  }
-  return { positions: new Float32Array(positions), colors: new Float32Array(colors) };
-}
-
 /** Depths at which a ray is inside the box, no nearer than `near`; null when it misses. */
-function clip(
+export function clip(
   origin: readonly number[],
   ray: readonly number[],
   box: Box,

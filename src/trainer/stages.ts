@@ -1,59 +1,46 @@
 /**
  * The stages of a step, in order, over one set of arrays. A stage's items are independent of each other, so a pool
- * may run them anywhere; faster kernels replace the function inside a stage and nothing else.
+ * may run them anywhere; whether the SIMD kernels or the reference run them changes nothing but the last digits.
  */
-import {
-  bandCount,
-  blurDerivatives,
-  blurMoments,
-  composeTarget,
-  imageGradients,
-  ssimDerivatives,
-} from "./loss.ts";
+import { BEFORE_BANDS } from "./kernels/layout.ts";
+import type { Kernels } from "./kernels.ts";
+import { lossItems } from "./loss.ts";
 import { CHUNK, type Views } from "./memory.ts";
 import type { Stage } from "./pool.ts";
-import { project } from "./projection.ts";
-import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
-import { SCALAR } from "./scalars.ts";
-import { updateGaussians } from "./update.ts";
+import * as SCALAR from "./scalars.ts";
 
-/** Position of each stage in `createStages`. Binning runs between `project` and `rasterize`, on one thread. */
+/** Position of each stage in `createStages`. */
 export const STAGE = {
   project: 0,
-  rasterize: 1,
-  composeTarget: 2,
-  blurMoments: 3,
+  sortAndCount: 1,
+  fillTiles: 2,
+  rasterize: 3,
   ssimDerivatives: 4,
-  blurDerivatives: 5,
-  imageGradients: 6,
-  rasterizeBackward: 7,
-  update: 8,
+  imageGradients: 5,
+  rasterizeBackward: 6,
+  update: 7,
 } as const;
 
 /** Stages over `views`, indexed by `STAGE`. */
-export function createStages(views: Views): readonly Stage[] {
+export function createStages(views: Views, kernels: Kernels): readonly Stage[] {
   const { scalars } = views;
-  const bands = (run: (views: Views, item: number) => void): Stage => ({
-    items: () => bandCount(views),
-    run: (item) => run(views, item),
-  });
-  const tiles = (run: (views: Views, item: number) => void): Stage => ({
-    items: () => scalars[SCALAR.tiles],
-    run: (item) => run(views, item),
-  });
-  const chunks = (run: (views: Views, from: number, to: number) => void): Stage => ({
+  const blocks = (run: (item: number) => void): Stage => ({ items: () => lossItems(views), run });
+  const tiles = (run: (tile: number) => void): Stage => ({ items: () => scalars[SCALAR.tiles], run });
+  const chunks = (run: (from: number, to: number) => void): Stage => ({
     items: () => Math.ceil(scalars[SCALAR.count] / CHUNK),
-    run: (item) => run(views, item * CHUNK, Math.min(scalars[SCALAR.count], (item + 1) * CHUNK)),
+    run: (item) => run(item * CHUNK, Math.min(scalars[SCALAR.count], (item + 1) * CHUNK)),
   });
   return [
-    chunks(project),
-    tiles(rasterizeTile),
-    bands(composeTarget),
-    bands(blurMoments),
-    bands(ssimDerivatives),
-    bands(blurDerivatives),
-    bands(imageGradients),
-    tiles(rasterizeTileBackward),
-    chunks(updateGaussians),
+    chunks((from, to) => {
+      kernels.project(from, to);
+      kernels.boxSplats(from, to);
+    }),
+    { items: () => BEFORE_BANDS + scalars[SCALAR.bands], run: kernels.sortAndCount },
+    { items: () => scalars[SCALAR.bands], run: kernels.fillTiles },
+    tiles(kernels.rasterizeTile),
+    blocks(kernels.ssimDerivatives),
+    blocks(kernels.imageGradients),
+    tiles(kernels.rasterizeTileBackward),
+    chunks(kernels.updateGaussians),
   ];
 }

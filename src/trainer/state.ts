@@ -1,5 +1,6 @@
 /** What a trainer is made of at a moment: enough to go on from there as if it had never stopped. */
 import { allocateGaussians, type Gaussians } from "../splat/gaussians.ts";
+import type { FrameExposure } from "./exposures.ts";
 import type { FinishProgress } from "./finishing.ts";
 
 /** Gaussians with Adam's two moments of each of their numbers, in the same shape. */
@@ -17,6 +18,8 @@ export interface FrameProgress {
   readonly psnr: number | null;
   /** Whether Gaussians have been placed in front of it. */
   readonly seeded: boolean;
+  /** Whether its picture was in memory; default: it was. */
+  readonly held?: boolean | undefined;
 }
 
 /** Everything but the settings and the frames themselves, which their owner keeps. */
@@ -30,6 +33,8 @@ export interface TrainerState extends Optimised {
   readonly randomState: number;
   /** In order of arrival, which decides what is drawn next. */
   readonly frames: readonly FrameProgress[];
+  /** Of frames that were trained with one. */
+  readonly exposures: readonly FrameExposure[];
   readonly finish: FinishProgress | null;
   readonly done: boolean;
 }
@@ -45,6 +50,7 @@ export function untrainedState(gaussians: Gaussians): TrainerState {
     leastDegree: gaussians.shDegree,
     randomState: 0,
     frames: [],
+    exposures: [],
     finish: null,
     done: false,
   };

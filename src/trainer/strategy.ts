@@ -6,7 +6,7 @@
 import type { Views } from "./memory.ts";
 import { shape, shapeOf } from "./projection.ts";
 import { hash3 } from "./random.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 
 /** A Gaussian this transparent is dead. */
 const DEAD_OPACITY = 0.005;
@@ -92,6 +92,15 @@ export function copyOntoLive(
   return true;
 }
 
+/** The `wanted` of Gaussians [0, count) that are missed least: not finite ones first, then by opacity. */
+export function leastUseful(views: Views, count: number, wanted: number): number[] {
+  const dead = new Set(deadGaussians(views, count));
+  const worth = Float64Array.from({ length: count }, (_, i) =>
+    dead.has(i) ? -Infinity : views.opacities[i],
+  );
+  return [...worth.keys()].sort((a, b) => worth[a] - worth[b] || a - b).slice(0, wanted);
+}
+
 /** Draws live Gaussians in proportion to opacity; null when none lives. */
 function opacitySampler(
   { opacities }: Views,
@@ -136,6 +145,43 @@ function copyGaussian(views: Views, from: number, to: number): void {
   for (const [name, width] of parameterGroups(views)) {
     views[name].copyWithin(to * width, from * width, (from + 1) * width);
   }
+}
+
+/** Beyond these, squares and exponentials that a step takes overflow; no scene comes near them. Logits may be anything. */
+const LARGEST = { means: 1e12, logScales: 25, quats: 1e12, opacities: Infinity, sh: 1e6 } as const;
+
+/**
+ * Make Gaussians [0, count) that came from elsewhere fit to be trained: those with a number that is not finite, or
+ * beyond use, become copies of others; moments that no step of Adam could have left are forgotten. False when none is
+ * fit.
+ */
+export function mendGaussians(views: Views, count: number, random: () => number): boolean {
+  const broken: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (!isUsable(views, i)) broken.push(i);
+    if (!hasSoundMoments(views, i)) forget(views, i);
+  }
+  return broken.length === 0 || copyOntoLive(views, broken, count, random, true);
+}
+
+function isUsable(views: Views, i: number): boolean {
+  return parameterGroups(views).every(([name, width]) => {
+    const values = views[name].subarray(i * width, (i + 1) * width);
+    return values.every((value) => {
+      // However small, a Gaussian does no harm.
+      const size = name === "logScales" ? value : Math.abs(value);
+      return Number.isFinite(value) && size <= LARGEST[name];
+    });
+  });
+}
+
+function hasSoundMoments(views: Views, i: number): boolean {
+  return parameterGroups(views).every(([name, width]) => {
+    const from = i * width;
+    const squares = views[`${name}Moment2`];
+    for (let j = from; j < from + width; j++) if (squares[j] < 0) return false;
+    return allFinite(views[`${name}Moment1`], from, from + width) && allFinite(squares, from, from + width);
+  });
 }
 
 /** Zero Adam's moments of one Gaussian. */

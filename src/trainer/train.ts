@@ -6,15 +6,20 @@ import type { ShDegree } from "../splat/gaussians.ts";
 import type { PointCloud } from "../splat/ply-read.ts";
 import type { Camera } from "./camera.ts";
 import type { Comparison, Engine } from "./engine.ts";
-import { sceneExtent, type Extent } from "./extent.ts";
+import { Exposures } from "./exposures.ts";
 import { finishedShare, finishingAgain, finishProgress, type Finishing } from "./finishing.ts";
-import { halvePicture, hasCutout, maskPicture, type Picture, type TrainerMask } from "./picture.ts";
+import { Frames, type FramePlace, type FrameState, type TrainerFrame } from "./frames.ts";
+import { NO_SOURCE, type PictureSource } from "./held-pictures.ts";
+import { createMasking, type Masking, type Picture, type Pixels, type TrainerMask } from "./picture.ts";
 import { randomStream, type RandomStream } from "./random.ts";
-import { applySchedule, GROWTH, nextFrame, REFINE_EVERY, SETTLE_AT, shDegreeAt } from "./schedule.ts";
-import { SCALAR } from "./scalars.ts";
-import { addGaussians, frustumPoints, joinClouds, thinOut, type Box } from "./seed.ts";
+import { applySchedule, nextFrame, RECIPE, shDegreeAt } from "./schedule.ts";
+import * as SCALAR from "./scalars.ts";
+import { addGaussians, thinOut, type Box } from "./seed.ts";
+import { spawn } from "./spawn.ts";
 import type { TrainerState } from "./state.ts";
-import { copyOntoLive, deadGaussians } from "./strategy.ts";
+import { copyOntoLive, deadGaussians, mendGaussians } from "./strategy.ts";
+
+export type { FramePlace, TrainerFrame } from "./frames.ts";
 
 export interface TrainerSettings {
   readonly maxGaussians: number;
@@ -26,28 +31,12 @@ export interface TrainerSettings {
   readonly live: boolean;
   /** Where first Gaussians may lie; null = anywhere in front of a frame. */
   readonly bounds: Box | null;
-}
-
-/** A picture with its place. */
-export interface TrainerFrame {
-  /** Identity, ≥ 1, unique within the session. */
-  readonly index: number;
-  readonly camera: Camera;
-  /** [height, width, 4] straight-alpha sRGB; on shared memory, handing it to another thread copies nothing. */
-  readonly rgba: Uint8Array;
-  /** [height, width] 0 = this pixel has no source: neither trained nor scored. Null = all pixels count. */
-  readonly mask: Uint8Array | null;
-  /** Never trained on, scored only. */
-  readonly holdout: boolean;
-}
-
-interface FrameState {
-  frame: TrainerFrame;
-  /** The frame at half size while its first steps last. */
-  half: Picture | null;
-  steps: number;
-  /** Of the last comparison at full size. */
-  psnr: number | null;
+  /** Bytes that decoded pictures may take; beyond it they are let go and asked for again. Default: no limit. */
+  readonly frameBytes?: number | undefined;
+  /** Learn each frame's gain and bias, for cameras that set their own exposure. */
+  readonly exposure: boolean;
+  /** Make splats fainter as the blur widens them (Mip-Splatting's 2D filter); viewers must do the same. */
+  readonly antialiased: boolean;
 }
 
 export type TrainerPhase = "waiting" | "training" | "finishing" | "done";
@@ -61,39 +50,34 @@ export interface StepReport {
   readonly first: boolean;
 }
 
-/** A frame that has had this many steps has little left to give: live training rests until something arrives. */
-const REST_AFTER_STEPS = 300;
-/** A frame's first steps are made at half size (on-the-fly-nvs does the same for 5). */
-const HALF_STEPS = 6;
-/** First Gaussians, as a share of the cap, are spread over this many frames, or over all that wait if more. */
-const SEED_SHARE = 0.5;
-const SEED_FRAMES = 20;
-/** First depths, in units of the scene's depth. */
-const NEAR = 0.4;
-const FAR = 2.5;
-/** Behind transparent pixels lies nothing, so what is seen is near the focus. */
-const FAR_CUTOUT = 1.6;
-
 export class Trainer {
   readonly engine: Engine;
   #random: RandomStream;
   readonly #now: () => number;
-  #frames = new Map<number, FrameState>();
-  #trainable: FrameState[] = [];
-  #unseeded: FrameState[] = [];
+  readonly #frames: Frames;
+  readonly #exposures = new Exposures();
   #settings: TrainerSettings;
-  #sceneMask: TrainerMask | null = null;
-  #extent: Extent = { size: 1, depth: 1 };
+  #masked: Masking = createMasking(null);
   #step = 0;
   /** Degree that the Gaussians had when they came from elsewhere. */
   #leastDegree = 0;
   #refineFrom = 0;
   #finish: Finishing | null = null;
   #done = false;
+  #awaitsPicture = false;
 
-  /** `now` gives Unix seconds. The engine must have room for `settings.maxGaussians`. */
-  constructor(engine: Engine, settings: TrainerSettings, now: () => number = () => Date.now() / 1000) {
+  /**
+   * `now` gives Unix seconds; `source`, the pictures of frames that have none in memory. The engine must have room for
+   * `settings.maxGaussians`.
+   */
+  constructor(
+    engine: Engine,
+    settings: TrainerSettings,
+    now: () => number = () => Date.now() / 1000,
+    source: PictureSource = NO_SOURCE,
+  ) {
     this.engine = engine;
+    this.#frames = new Frames(settings.frameBytes ?? Infinity, source);
     this.#settings = settings;
     this.#random = randomStream(settings.seed);
     this.#now = now;
@@ -107,41 +91,44 @@ export class Trainer {
     if (this.#done) return "done";
     if (this.#finish !== null) return "finishing";
     if (!this.#settings.live) return "waiting";
-    return this.#trainable.some(({ steps }) => steps < REST_AFTER_STEPS) ? "training" : "waiting";
+    return this.#frames.isRestless ? "training" : "waiting";
   }
 
   get isLive(): boolean {
     return this.#settings.live;
   }
 
-  /** Mean of the last PSNR of all trained (or all held-out) frames, dB; null before any. */
-  meanPsnr(holdout: boolean): number | null {
-    const known = [...this.#frames.values()].flatMap(({ frame, psnr }) =>
-      psnr !== null && frame.holdout === holdout ? [psnr] : [],
-    );
-    return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  /** Whether the next step waits for a picture that was asked for. */
+  get awaitsPicture(): boolean {
+    return this.#awaitsPicture;
   }
 
-  addFrame(frame: TrainerFrame): void {
-    const state: FrameState = { frame, half: null, steps: 0, psnr: null };
-    this.#frames.set(frame.index, state);
-    if (frame.holdout) return;
-    state.half = halvePicture(frame);
-    this.#trainable.push(state);
-    this.#unseeded.push(state);
-    this.#measure();
+  /** Bytes that the pictures in memory take. */
+  get pictureBytes(): number {
+    return this.#frames.pictures.bytes;
+  }
+
+  /** Mean of the last PSNR of all trained (or all held-out) frames, dB; null before any. */
+  meanPsnr(holdout: boolean): number | null {
+    return this.#frames.meanPsnr(holdout);
+  }
+
+  /** A frame came, with its picture or without. */
+  addFrame(frame: FramePlace | TrainerFrame): void {
+    this.#frames.add(frame);
+  }
+
+  /** A picture that the source was asked for; null = it cannot be read any more: its frame leaves training. */
+  supplyPicture(index: number, pixels: Pixels | null): void {
+    this.#frames.supply(index, pixels);
   }
 
   setCamera(index: number, camera: Camera): void {
-    const state = this.#frames.get(index);
-    if (state === undefined) return;
-    state.frame = { ...state.frame, camera };
-    if (state.half !== null) state.half = halvePicture(state.frame);
-    this.#measure();
+    this.#frames.setCamera(index, camera);
   }
 
   setMask(mask: TrainerMask | null): void {
-    this.#sceneMask = mask;
+    this.#masked = createMasking(mask);
   }
 
   setSettings(settings: Partial<TrainerSettings>): void {
@@ -154,22 +141,20 @@ export class Trainer {
   /** Start from known points, up to the cap; frames that have arrived before need no Gaussians of their own then. */
   addPoints(points: PointCloud): void {
     addGaussians(this.engine, thinOut(points, this.#settings.maxGaussians - this.engine.count));
-    this.#unseeded = [];
+    // Points that are all broken are none.
+    if (this.engine.count > 0) this.#frames.countAsSeeded();
   }
 
   /** A copy of all that decides how training goes on, but for the settings and the frames themselves. */
   checkpoint(): TrainerState {
-    const unseeded = new Set(this.#unseeded);
     return {
       ...this.engine.save(),
       step: this.#step,
       refineFrom: this.#refineFrom,
       leastDegree: this.#leastDegree,
       randomState: this.#random.state(),
-      frames: [...this.#frames.values()].map((state) => {
-        const { frame, steps, psnr } = state;
-        return { index: frame.index, steps, psnr, seeded: !unseeded.has(state) };
-      }),
+      frames: this.#frames.progress(),
+      exposures: this.#exposures.save(),
       finish: this.#finish === null ? null : finishProgress(this.#finish, this.#step, this.#now()),
       done: this.#done,
     };
@@ -187,7 +172,11 @@ export class Trainer {
     this.#random = randomStream(state.randomState);
     this.#finish = state.finish === null ? null : finishingAgain(state.finish, state.step, this.#now());
     this.#done = state.done;
-    this.#restoreFrames(state);
+    this.#exposures.restore(state.exposures);
+    const usable = mendGaussians(this.engine.views, this.engine.count, this.#random);
+    if (!usable) this.engine.count = 0;
+    const { frames } = state;
+    this.#frames.restore(usable ? frames : frames.map((frame) => ({ ...frame, seeded: false })));
   }
 
   /** Let rates fall to the end of the budget; whichever of the two comes first ends training. */
@@ -200,48 +189,67 @@ export class Trainer {
     };
   }
 
-  /** One step. Null when there is nothing to do now: no frame, all at rest, or finished. */
+  /** One step. Null when there is nothing to do now: no frame, all at rest, a picture not here yet, or finished. */
   advance(): StepReport | null {
+    this.#awaitsPicture = false;
     const finished = this.#finish === null ? 0 : finishedShare(this.#finish, this.#step, this.#now());
-    if (finished >= 1 || (this.#finish !== null && this.#trainable.length === 0)) this.#done = true;
+    if (finished >= 1 || (this.#finish !== null && this.#frames.trainedCount === 0)) this.#done = true;
     const { phase } = this;
     if (phase === "done" || phase === "waiting") return null;
-    this.#seedWaiting();
+    this.#awaitsPicture = !this.#frames.pictures.ready(this.#step);
+    if (this.#awaitsPicture) return null;
+    const { held } = this.#frames.pictures;
+    // None of them could be read: the next look finds nothing to train on.
+    if (held.length === 0) return this.advance();
     const { engine } = this;
+    const state = held[nextFrame(held, phase === "training", this.#random)];
+    this.#seed(state);
     if (engine.count === 0) {
       // Every frame is transparent: there is nothing to finish.
       this.#done = this.#finish !== null;
       return null;
     }
-    const state = this.#trainable[nextFrame(this.#trainable, phase === "training", this.#random)];
     const { scalars } = engine.views;
     applySchedule(scalars, {
       step: this.#step,
       finished,
-      size: this.#extent.size,
+      before: this.#finish?.fromStep ?? 0,
+      size: this.#frames.extent.size,
       gaussians: engine.count,
     });
     scalars[SCALAR.seed] = this.#settings.seed;
-    const picture = state.half ?? state.frame;
+    const picture = state.half ?? pictureOf(state);
+    if (picture === null) throw new Error(`frame ${state.index} is held without a picture`);
     this.#draw(picture.camera, this.#background(true));
-    const { psnr } = engine.lossGradient(maskPicture(picture, this.#sceneMask));
+    // While its first steps last, what a frame differs in is what the Gaussians do not show yet.
+    const exposed = this.#settings.exposure && state.steps >= RECIPE.halfSteps;
+    const exposure = exposed ? this.#exposures.of(state.index) : undefined;
+    const { psnr } = engine.lossGradient(this.#masked(picture), exposure);
+    if (exposed) this.#exposures.learn(state.index, engine.exposureGradient());
     engine.backwardAndUpdate();
     this.#step++;
-    state.steps++;
-    if (state.half === null) state.psnr = psnr;
-    if (state.steps >= HALF_STEPS) state.half = null;
-    if (finished < SETTLE_AT) this.#refine();
-    return { index: state.frame.index, psnr: state.psnr, first: state.steps === 1 };
+    this.#frames.stepped(state, state.half === null ? psnr : null);
+    if (finished < RECIPE.settleAt) this.#refine();
+    return { index: state.index, psnr: state.psnr, first: state.steps === 1 };
   }
 
-  /** Compare a frame with its render, without training on it. Null when the frame is unknown. */
-  score(index: number): Comparison | null {
+  /**
+   * Compare a frame with its render, without training on it. Null when the frame is unknown, or when its picture is
+   * neither in memory nor given.
+   */
+  score(index: number, given: Pixels | null = null): Comparison | null {
     const state = this.#frames.get(index);
-    if (state === undefined) return null;
-    this.#draw(state.frame.camera, this.#background(false));
-    const comparison = this.engine.compare(maskPicture(state.frame, this.#sceneMask));
+    const pixels = state?.pixels ?? given;
+    if (state === undefined || pixels === null) return null;
+    this.#draw(state.camera, this.#background(false));
+    const comparison = this.engine.compare(this.#masked({ camera: state.camera, ...pixels }));
     state.psnr = comparison.psnr;
     return comparison;
+  }
+
+  /** Whether this frame is known, and its picture not in memory. */
+  lacksPicture(index: number): boolean {
+    return this.#frames.get(index)?.pixels === null;
   }
 
   /** [height, width, 3] sRGB bytes of the scene as `camera` sees it. */
@@ -261,77 +269,46 @@ export class Trainer {
 
   /** Held-out frames' indices. */
   holdouts(): number[] {
-    return [...this.#frames.values()].flatMap(({ frame }) => (frame.holdout ? [frame.index] : []));
-  }
-
-  #restoreFrames({ frames }: TrainerState): void {
-    const ordered = new Map<number, FrameState>();
-    const seeded = new Set<FrameState>();
-    for (const { index, steps, psnr, seeded: isSeeded } of frames) {
-      const state = this.#frames.get(index);
-      if (state === undefined) continue;
-      ordered.set(index, state);
-      Object.assign(state, { steps, psnr, half: steps < HALF_STEPS ? state.half : null });
-      if (isSeeded) seeded.add(state);
-    }
-    for (const [index, state] of this.#frames) ordered.set(index, state);
-    this.#frames = ordered;
-    this.#trainable = [...ordered.values()].filter(({ frame }) => !frame.holdout);
-    this.#unseeded = this.#trainable.filter((state) => !seeded.has(state));
-    this.#measure();
+    return this.#frames.holdouts();
   }
 
   #draw(camera: Camera, background: readonly number[]): void {
     const reached = Math.max(this.#leastDegree, shDegreeAt(this.#step));
+    this.engine.views.scalars[SCALAR.antialiased] = this.#settings.antialiased ? 1 : 0;
     this.engine.views.scalars[SCALAR.shDegree] = Math.min(this.#settings.shDegree, reached);
     this.engine.render(camera, background);
   }
 
-  #measure(): void {
-    if (this.#trainable.length > 0)
-      this.#extent = sceneExtent(this.#trainable.map(({ frame }) => frame.camera));
-  }
-
-  /** Place Gaussians in front of frames that have none of their own yet. */
-  #seedWaiting(): void {
-    const waiting = this.#unseeded;
-    if (waiting.length === 0) return;
-    this.#unseeded = [];
-    const { maxGaussians, bounds } = this.#settings;
-    const planned = SEED_SHARE * maxGaussians;
-    const each = planned / Math.max(SEED_FRAMES, this.#trainable.length);
-    // The first frames bring the planned number whatever they see; later ones, as much as is new to them.
-    const isEarly = this.engine.count < planned;
-    const clouds = waiting.map(({ frame }) => {
-      const unseen = this.#unseenPixels(frame);
-      const wanted = Math.round(isEarly ? each : each * unseen.share);
-      const near = NEAR * this.#extent.depth;
-      const far = (hasCutout(frame.rgba) ? FAR_CUTOUT : FAR) * this.#extent.depth;
-      const view = { ...maskPicture(frame, this.#sceneMask), unseen: unseen.pixels };
-      return frustumPoints(view, wanted, { near, far, box: bounds }, this.#random);
-    });
-    const points = joinClouds(clouds, maxGaussians - this.engine.count);
-    // Few points stand far apart, but are not meant to fill the space between them: the rest is still to come.
-    const density = Math.min(1, Math.cbrt(points.positions.length / 3 / planned));
-    addGaussians(this.engine, points, density);
-  }
-
-  /** What of a frame the Gaussians leave open: all of it while there are none. */
-  #unseenPixels({ camera }: TrainerFrame): { pixels: Float32Array | null; share: number } {
-    if (this.engine.count === 0) return { pixels: null, share: 1 };
-    this.#draw(camera, [0, 0, 0]);
-    const pixels = this.engine.views.image.slice(0, camera.width * camera.height);
-    return { pixels, share: pixels.reduce((sum, value) => sum + value, 0) / pixels.length };
+  /**
+   * Place Gaussians for a frame that has none of its own yet, before its first step: by then the scene shows what of it
+   * is known. While there are none at all, any frame that shows something will do.
+   */
+  #seed(state: FrameState): void {
+    if (state.seeded && this.engine.count > 0) return;
+    const waiting = this.engine.count === 0 ? [state, ...this.#frames.pictures.held] : [state];
+    for (const next of waiting) {
+      const picture = next.half ?? pictureOf(next);
+      if (next.seeded || picture === null) continue;
+      next.seeded = true;
+      const scene = {
+        cap: this.#settings.maxGaussians,
+        depth: this.#frames.extent.depth,
+        bounds: this.#settings.bounds,
+        random: this.#random,
+      };
+      spawn(this.engine, this.#masked(picture), scene, (camera) => this.#draw(camera, [0, 0, 0]));
+      if (this.engine.count > 0) return;
+    }
   }
 
   #refine(): void {
-    if (this.#step - this.#refineFrom < REFINE_EVERY) return;
+    if (this.#step - this.#refineFrom < RECIPE.refineEvery) return;
     this.#refineFrom = this.#step;
     const { engine } = this;
     const { count } = engine;
     const dead = deadGaussians(engine.views, count);
     if (dead.length > 0) copyOntoLive(engine.views, dead, count, this.#random, true);
-    const grown = Math.min(this.#settings.maxGaussians, Math.floor(count * GROWTH));
+    const grown = Math.min(this.#settings.maxGaussians, Math.floor(count * RECIPE.growth));
     if (grown <= count) return;
     const added = Array.from({ length: grown - count }, (_, i) => count + i);
     if (copyOntoLive(engine.views, added, count, this.#random, false)) engine.count = grown;
@@ -342,4 +319,8 @@ export class Trainer {
     if (this.#settings.background === "black" || !training) return [0, 0, 0];
     return [this.#random(), this.#random(), this.#random()];
   }
+}
+
+function pictureOf({ camera, pixels }: FrameState): Picture | null {
+  return pixels === null ? null : { camera, ...pixels };
 }

@@ -15,17 +15,19 @@ export function isDistorted({ k1, k2, p1, p2 }: Distortion): boolean {
 }
 
 /**
- * The image a pinhole with the same intrinsics would have seen, bilinear, on a SharedArrayBuffer.
+ * The image a pinhole with the same intrinsics would have seen, bilinear.
  * @param rgba [height, width, 4] as the lens saw it.
+ * @param take gives memory for the result, whatever is in it; by default shared memory of its own.
  * @returns `rgba` of the same shape, and `mask` [height, width]: 0 where the lens did not look, 1 elsewhere.
  */
 export function undistort(
   rgba: Uint8Array,
   { width, height, fx, fy, cx, cy }: Intrinsics,
   distortion: Distortion,
+  take: (bytes: number) => Uint8Array = sharedBytes,
 ): { rgba: Uint8Array; mask: Uint8Array } {
-  const out = new Uint8Array(new SharedArrayBuffer(rgba.length));
-  const mask = new Uint8Array(new SharedArrayBuffer(width * height));
+  const out = take(rgba.length).fill(0);
+  const mask = take(width * height).fill(0);
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
       const [x, y] = distort((column + 0.5 - cx) / fx, (row + 0.5 - cy) / fy, distortion);
@@ -39,6 +41,10 @@ export function undistort(
     }
   }
   return { rgba: out, mask };
+}
+
+function sharedBytes(bytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(bytes));
 }
 
 /** Where the lens puts a ray of the ideal image plane (z = 1). */

@@ -1,34 +1,56 @@
 /** The last stage of a step, one chunk of Gaussians at a time: gather gradients, regularise, Adam, noise. */
 import { adam, biasCorrections, type AdamGroup } from "./adam.ts";
-import type { Views } from "./memory.ts";
+import { allocateGradients, type Gradients } from "./gradients.ts";
+import { CHUNK, type Views } from "./memory.ts";
 import { projectBackward } from "./projection-backward.ts";
 import { reduceGradients } from "./rasterize.ts";
-import { SCALAR } from "./scalars.ts";
+import * as SCALAR from "./scalars.ts";
 import { addNoise } from "./strategy.ts";
+
+/** The chunk at hand, at the highest degree. */
+const gradients = allocateGradients(CHUNK, 16);
 
 /** Update Gaussians [from, to), which must be one chunk. */
 export function updateGaussians(views: Views, from: number, to: number): void {
-  reduceGradients(views, from, to);
-  projectBackward(views, from, to);
+  reduceGradients(views, gradients, from, to);
+  projectBackward(views, gradients, from, to);
   regularise(views, from, to);
-  const { scalars } = views;
-  const corrections = biasCorrections(scalars[SCALAR.adamStep]);
-  adam(group(views, "means"), from * 3, to * 3, scalars[SCALAR.meansRate], corrections);
-  adam(group(views, "logScales"), from * 3, to * 3, scalars[SCALAR.logScalesRate], corrections);
-  adam(group(views, "quats"), from * 4, to * 4, scalars[SCALAR.quatsRate], corrections);
-  adam(group(views, "opacities"), from, to, scalars[SCALAR.opacitiesRate], corrections);
-  updateColors(views, from, to, corrections);
+  updateShapes(views, from, to);
+  updateColors(views, from, to);
   addNoise(views, from, to);
 }
 
+/** Whether the current image shows Gaussian i. */
+function isSeen({ slotStart }: Views, i: number): boolean {
+  return slotStart[i] < slotStart[i + 1];
+}
+
+function updateShapes(views: Views, from: number, to: number): void {
+  const { scalars } = views;
+  const corrections = biasCorrections(scalars[SCALAR.adamStep]);
+  const sparse = scalars[SCALAR.sparseAdam] === 1;
+  const means = group(views, "means", from * 3);
+  const logScales = group(views, "logScales", from * 3);
+  const quats = group(views, "quats", from * 4);
+  const opacities = group(views, "opacities", from);
+  for (let i = from; i < to; i++) {
+    if (sparse && !isSeen(views, i)) continue;
+    adam(means, i * 3, i * 3 + 3, scalars[SCALAR.meansRate], corrections);
+    adam(logScales, i * 3, i * 3 + 3, scalars[SCALAR.logScalesRate], corrections);
+    adam(quats, i * 4, i * 4 + 4, scalars[SCALAR.quatsRate], corrections);
+    adam(opacities, i, i + 1, scalars[SCALAR.opacitiesRate], corrections);
+  }
+}
+
 /** SH is most of the parameters; only Gaussians on the image have a gradient there, so only they are updated. */
-function updateColors(views: Views, from: number, to: number, corrections: readonly [number, number]): void {
-  const { scalars, slotStart } = views;
+function updateColors(views: Views, from: number, to: number): void {
+  const { scalars } = views;
+  const corrections = biasCorrections(scalars[SCALAR.adamStep]);
   const k = scalars[SCALAR.shCount];
   const used = (scalars[SCALAR.shDegree] + 1) ** 2;
-  const colors = group(views, "sh");
+  const colors = group(views, "sh", from * 3 * k);
   for (let i = from; i < to; i++) {
-    if (slotStart[i] === slotStart[i + 1]) continue;
+    if (!isSeen(views, i)) continue;
     for (let channel = 0; channel < 3; channel++) {
       const start = (i * 3 + channel) * k;
       adam(colors, start, start + 1, scalars[SCALAR.shRate], corrections);
@@ -37,10 +59,11 @@ function updateColors(views: Views, from: number, to: number, corrections: reado
   }
 }
 
-function group(views: Views, name: "means" | "logScales" | "quats" | "opacities" | "sh"): AdamGroup {
+function group(views: Views, name: Exclude<keyof Gradients, "splats">, gradientsFrom: number): AdamGroup {
   return {
     values: views[name],
-    gradients: views[`${name}Gradient`],
+    gradients: gradients[name],
+    gradientsFrom,
     moments1: views[`${name}Moment1`],
     moments2: views[`${name}Moment2`],
   };
@@ -48,12 +71,14 @@ function group(views: Views, name: "means" | "logScales" | "quats" | "opacities"
 
 /** Gradient of the MCMC strategy's λₒ · mean(opacity) + λₛ · mean(scale). */
 function regularise(views: Views, from: number, to: number): void {
-  const { scalars, opacities, opacitiesGradient, logScales, logScalesGradient } = views;
+  const { scalars, opacities, logScales } = views;
   const opacityWeight = scalars[SCALAR.opacityWeight];
   const scaleWeight = scalars[SCALAR.scaleWeight];
   for (let i = from; i < to; i++) {
     const opacity = 1 / (1 + Math.exp(-opacities[i]));
-    opacitiesGradient[i] += opacityWeight * opacity * (1 - opacity);
-    for (let j = i * 3; j < i * 3 + 3; j++) logScalesGradient[j] += scaleWeight * Math.exp(logScales[j]);
+    gradients.opacities[i - from] += opacityWeight * opacity * (1 - opacity);
+    for (let axis = 0; axis < 3; axis++) {
+      gradients.logScales[(i - from) * 3 + axis] += scaleWeight * Math.exp(logScales[i * 3 + axis]);
+    }
   }
 }

@@ -8,6 +8,7 @@ import {
   type SceneEvent,
   type StopResponse,
 } from "../../src/api/schema.ts";
+import { decodeScene } from "../../src/splat/formats.ts";
 import { orbit, picture, type Caller } from "./contract-reach.ts";
 
 interface Ply {
@@ -62,6 +63,29 @@ export function trainingTests(backend: () => Caller): void {
       const some = await getPly("?format=ply&max_gaussians=7");
       expect(some.count).toBeLessThanOrEqual(7);
       expect(some.etag).not.toBe(later.etag);
+    });
+
+    it("hands the same scene out in other formats, each with an ETag of its own", async () => {
+      await uploadOrbit(3);
+      await backend().until(({ gaussian_count }) => gaussian_count > 0);
+      await finish();
+      const { etag, count } = await getPly();
+      for (const format of ["splat", "spz"]) {
+        const response = await backend().send("GET", `/get-ply?format=${format}&max_gaussians=5`);
+        expect(response.status).toBe(200);
+        const { headers } = response;
+        expect(headers.get("x-splat-count")).toBe(String(Math.min(5, count)));
+        expect(headers.get("content-type")).toBe("application/octet-stream");
+        expect(headers.get("content-disposition")).toBe(`attachment; filename="scene.${format}"`);
+        expect(headers.get("etag")).not.toBe(etag);
+        const bytes = new Uint8Array(await response.arrayBuffer());
+        const { gaussians, format: found } = await decodeScene(bytes, `scene.${format}`);
+        expect([gaussians.count, found]).toEqual([Math.min(5, count), format]);
+        const unchanged = await backend().send("GET", `/get-ply?format=${format}&max_gaussians=5`, {
+          headers: { "if-none-match": headers.get("etag") ?? "" },
+        });
+        expect([unchanged.status, await unchanged.text()]).toEqual([304, ""]);
+      }
     });
 
     it("writes a chunk when that many frames have been in a step", async () => {

@@ -51,8 +51,15 @@ function filled(count: number, shDegree: 0 | 1 | 2 | 3 = 2): Checkpoint {
       randomState: 0xfedcba98,
       frames: [
         { index: 2, steps: 30, psnr: 21.3, seeded: true },
-        { index: 1, steps: 0, psnr: null, seeded: false },
+        { index: 1, steps: 0, psnr: null, seeded: false, held: false },
       ],
+      exposures: [2, 1].map((index) => ({
+        index,
+        steps: 5 * index,
+        values: [0.1, -0.25, 1 / 3, 0, 1e-17, index],
+        moments1: [1, 2, 3, 4, 5, 6],
+        moments2: [6, 5, 4, 3, 2, 1e-9],
+      })),
       finish: { stepsMade: 20, steps: 100, elapsedS: 1.25, durationS: null },
       done: false,
     },

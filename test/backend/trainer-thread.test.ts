@@ -8,10 +8,12 @@ const SETTINGS: TrainingSettings = {
   threads: 2,
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "black",
   seed: 7,
   live: true,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
 };
 
 interface Running {

@@ -4,9 +4,7 @@
  * from HTTP and from the files on disk. Seeded, but the machine's pace is its own.
  */
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +13,7 @@ import { createViteServer } from "vitest/node";
 import { DEFAULT_CAMERA_MOUNT } from "../../dist/robot/so101.js";
 import { writeSimulatedCapture } from "../../dist/sim/capture.js";
 import { wristIntrinsics } from "../../dist/sim/wrist-camera.js";
+import { freePort } from "../helpers/splatctl-process.mjs";
 
 export const about = "kill -9 of capture, backend or both, --runs times (default 200, about 5 s each)";
 
@@ -210,12 +209,4 @@ async function getJson(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return await response.json();
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  return port;
 }

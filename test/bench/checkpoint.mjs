@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { CheckpointFiles } from "../../dist/backend/checkpoint-files.js";
 import { DEFAULT_SETTINGS } from "../../dist/backend/settings.js";
 import { allocateGaussians } from "../../dist/splat/gaussians.js";
-import { Engine } from "../../dist/trainer/engine.js";
-import { allocateMemory } from "../../dist/trainer/memory.js";
+import { openEngine } from "../helpers/bench-engine.mjs";
 import { untrainedState } from "../../dist/trainer/state.js";
 import { Trainer } from "../../dist/trainer/train.js";
 
@@ -32,7 +31,7 @@ const SESSION = {
 
 /** Take, write and read the same checkpoint again and again. */
 export async function run(say) {
-  const trainer = filledTrainer();
+  const trainer = await filledTrainer();
   const folder = await mkdtemp(join(tmpdir(), "splatctl-bench-"));
   const times = { pause: [], write: [], blocked: [], read: [], restore: [] };
   try {
@@ -63,7 +62,7 @@ export async function run(say) {
   }
 }
 
-function filledTrainer() {
+async function filledTrainer() {
   const capacity = { gaussians: GAUSSIANS, shCount: (SH_DEGREE + 1) ** 2, pixels: 1 << 16, pairs: 1 << 16 };
   const settings = {
     maxGaussians: GAUSSIANS,
@@ -72,8 +71,9 @@ function filledTrainer() {
     seed: 1,
     live: true,
     bounds: null,
+    exposure: false,
   };
-  const trainer = new Trainer(new Engine(allocateMemory(capacity), capacity, 0), settings);
+  const trainer = new Trainer((await openEngine({ capacity })).engine, settings);
   const gaussians = allocateGaussians(GAUSSIANS, SH_DEGREE);
   for (const values of [gaussians.means, gaussians.sh]) values.forEach((_, i) => (values[i] = Math.sin(i)));
   trainer.restore(untrainedState(gaussians));

@@ -2,18 +2,15 @@
  * How long HTTP answers take while the embedded backend trains at full load, beside how long they take when it
  * rests: the server must not wait for the trainer. Frames are simulated; the server is a process of its own.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { DEFAULT_CAMERA_MOUNT } from "../../dist/robot/so101.js";
 import { writeSimulatedCapture } from "../../dist/sim/capture.js";
 import { TABLETOP_BOUNDS } from "../../dist/sim/tabletop.js";
 import { wristIntrinsics } from "../../dist/sim/wrist-camera.js";
+import { startServe } from "../helpers/splatctl-process.mjs";
 
 export const about = "latency of /health and /get-ply while training at full load (about 40 s)";
 
@@ -21,22 +18,14 @@ const FRAMES = 40;
 const LENS = wristIntrinsics(320, 240);
 const IDLE_S = 5;
 const LOADED_S = 20;
-const bin = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 
 /** Serve, upload, measure, and end what was started. */
 export async function run(say) {
   const folder = await mkdtemp(join(tmpdir(), "splatctl-bench-"));
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const server = spawn(
-    process.execPath,
-    [bin, "serve", "--port", String(port), "--data", join(folder, "data"), "--quiet"],
-    {
-      stdio: ["ignore", "ignore", "inherit"],
-    },
-  );
+  let server = null;
   try {
-    await untilHealthy(url, server);
+    server = await startServe(join(folder, "data"));
+    const { url } = server;
     say(`measuring at rest for ${IDLE_S} s ...`);
     const idle = await measure(url, IDLE_S);
     say(`uploading ${FRAMES} simulated frames ...`);
@@ -61,25 +50,8 @@ export async function run(say) {
       ply_p99_ms: percentile(loaded.ply, 0.99),
     };
   } finally {
-    if (server.exitCode === null && server.kill("SIGTERM")) await once(server, "exit");
+    await server?.close();
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  return port;
-}
-
-async function untilHealthy(url, server) {
-  for (;;) {
-    if (server.exitCode !== null) throw new Error(`serve ended with ${server.exitCode}`);
-    const health = await getJson(`${url}/health`).catch(() => undefined);
-    if (health?.trainer_ready) return;
-    await sleep(100);
   }
 }
 

@@ -5,9 +5,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Engine } from "../../dist/trainer/engine.js";
-import { allocateMemory } from "../../dist/trainer/memory.js";
-import { SCALAR } from "../../dist/trainer/scalars.js";
+import { openEngine } from "../helpers/bench-engine.mjs";
+import * as SCALAR from "../../dist/trainer/scalars.js";
 import { untrainedState } from "../../dist/trainer/state.js";
 
 export const about =
@@ -24,7 +23,7 @@ export async function run(say) {
   }
   const figures = { ran: 0 };
   for (const name of ["basic_case", "tiny_case"]) {
-    const { color, alpha } = compare(readSafetensors(join(FOLDER, `${name}.safetensors`)));
+    const { color, alpha } = await compare(readSafetensors(join(FOLDER, `${name}.safetensors`)));
     say(`${name}: colour off by at most ${color.toExponential(2)}, alpha by ${alpha.toExponential(2)}`);
     figures.ran++;
     figures[`${name}_color`] = color;
@@ -33,12 +32,12 @@ export async function run(say) {
   return figures;
 }
 
-function compare({ means, scales, quats, opacities, coeffs, out_img: image }) {
+async function compare({ means, scales, quats, opacities, coeffs, out_img: image }) {
   const [height, width] = image.shape;
   const count = opacities.values.length;
   const pixels = width * height;
   const capacity = { gaussians: count, shCount: SH_COUNT, pixels, pairs: 1 << 12 };
-  const engine = new Engine(allocateMemory(capacity), capacity, 0);
+  const engine = (await openEngine({ capacity })).engine;
   // [N,K,3] there, [N,3,K] here.
   const sh = coeffs.values.map((_, i) => {
     const [gaussian, rest] = [Math.floor(i / (3 * SH_COUNT)), i % (3 * SH_COUNT)];

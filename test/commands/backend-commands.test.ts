@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { RequestListener, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statusSchema } from "../../src/api/schema.ts";
 import { answer, CHUNK, IDENTITY, no, STATUS } from "../api/answers.ts";
@@ -28,6 +29,9 @@ const PLY = Buffer.concat([
   Buffer.from("ply\nformat binary_little_endian 1.0\nelement vertex 2\nproperty float x\nend_header\n"),
   Buffer.alloc(8, 1),
 ]);
+
+/** Version 3, degree 0: a header and 20 bytes for each of two Gaussians. */
+const SPZ = gzipSync(Buffer.concat([Buffer.from("NGSP\x03\0\0\0\x02\0\0\0\0\0\0\0"), Buffer.alloc(40)]));
 
 function ply(response: ServerResponse, headers: Record<string, string | number> = {}): ServerResponse {
   const all = { etag: '"1"', "x-splat-version": 3, "x-splat-count": 2, "content-length": PLY.length };
@@ -92,12 +96,22 @@ describe("pull", () => {
     let asked = "";
     const listener: RequestListener = (request, response) => {
       asked = request.url ?? "";
-      ply(response).end(PLY);
+      ply(response, { "content-length": SPZ.length }).end(SPZ);
     };
     const ran = await run(listener, "pull", "-o", "a.spz", "--max-gaussians", "50");
     expect(ran.code).toBe(0);
     expect(asked).toBe("/get-ply?format=spz&max_gaussians=50");
     expect(ran.stdout.toString()).toContain("wrote a.spz: 2 Gaussians, ");
+    expect(await readFile(join(folder, "a.spz"))).toEqual(SPZ);
+  });
+
+  it("writes nothing when an SPZ holds other Gaussians than announced", async () => {
+    const listener: RequestListener = (_request, response) =>
+      void ply(response, { "content-length": SPZ.length, "x-splat-count": 3 }).end(SPZ);
+    const ran = await run(listener, "pull", "-o", "a.spz");
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/announced 3 Gaussians, but its SPZ holds 2/);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   const torn: [string, (response: ServerResponse) => void][] = [

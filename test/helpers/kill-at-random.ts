@@ -28,7 +28,7 @@ export interface Victim {
 
 /** Start `splatctl ...args` with `home` as its home and current folder, and no setting of this process's. */
 export function startVictim(args: readonly string[], home: string): Victim {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT_|XDG_)/.test(name));
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT_|XDG_|R2_|AWS_)/.test(name));
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: home,
     env: { ...Object.fromEntries(inherited), HOME: home, NO_COLOR: "1" },

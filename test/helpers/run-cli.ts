@@ -15,7 +15,7 @@ export function runCli(
   args: readonly string[],
   options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SPLAT_"));
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT|R2|AWS)_/.test(name));
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: options.cwd,
     env: { ...Object.fromEntries(inherited), ...options.env },

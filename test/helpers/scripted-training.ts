@@ -185,6 +185,8 @@ class InMemoryTraining implements ScriptedTraining {
       psnrHoldout: null,
       framePsnr: fresh.map((index) => [index, 20]),
       memoryBytes: 0,
+      pictureBytes: 0,
+      pictureWaitMs: 0,
     });
   }
 

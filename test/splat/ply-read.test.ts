@@ -65,6 +65,19 @@ describe("decodePly", () => {
     expect(decodePly(bytes)).toEqual(scene);
   });
 
+  test("refuses chunks that take no room, however many there are said to be", () => {
+    const packed = ["position", "rotation", "scale", "color"].map((name) => `property uint packed_${name}`);
+    const lines = [
+      "ply",
+      "format binary_little_endian 1.0",
+      "element chunk 9000000000000",
+      "element vertex 1",
+    ];
+    const header = [...lines, ...packed, "end_header", ""].join("\n");
+    const bytes = Buffer.concat([Buffer.from(header), Buffer.alloc(16)]);
+    expect(() => decodePly(bytes)).toThrow(expect.objectContaining({ code: "bad_input" }));
+  });
+
   test("reads doubles", () => {
     const bytes = rewrite(scene, "binary_big_endian", reversed, bigEndianRow(reversed, 8), "float64");
     expect(decodePly(bytes)).toEqual(scene);

@@ -2,7 +2,7 @@ import { getInputFormat, MemoryReadFileSystem, readFile } from "@playcanvas/spla
 import { describe, expect, test } from "vitest";
 import { shCount, type ShDegree } from "../../src/splat/gaussians.ts";
 import { decodePly } from "../../src/splat/ply-read.ts";
-import { encodePly, plySize } from "../../src/splat/ply.ts";
+import { ANTIALIASED_COMMENT, encodePly, plySize } from "../../src/splat/ply.ts";
 import { randomGaussians } from "../helpers/random.ts";
 
 const DEGREES: readonly ShDegree[] = [0, 1, 2, 3];
@@ -33,6 +33,13 @@ describe("encodePly", () => {
     const header = headerOf([...encodePly(randomGaussians(1, 0))][0]);
     expect(header).toContain("comment splatctl");
     expect(header.join("\n")).toMatch(/comment .*right-handed, metres/);
+  });
+
+  test("carries comments where readers look for them, and is read as without", () => {
+    const scene = randomGaussians(3, 1);
+    const bytes = Buffer.concat([...encodePly(scene, [ANTIALIASED_COMMENT])]);
+    expect(headerOf(bytes)).toContain("comment SplatRenderMode: mip");
+    expect(decodePly(bytes)).toEqual(scene);
   });
 
   test("comes in slices whatever the size, and an empty scene is only a header", () => {

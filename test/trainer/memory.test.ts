@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
+import { LOSS_HEIGHT, LOSS_WIDTH } from "../../src/trainer/kernels/layout.ts";
 import { allocateMemory, growMemory, sizeOf, viewsOf, type Capacity } from "../../src/trainer/memory.ts";
 import { parameterGroups } from "../../src/trainer/strategy.ts";
 import { randomStream } from "../../src/trainer/random.ts";
@@ -7,7 +8,7 @@ import { untrainedState } from "../../src/trainer/state.ts";
 import { between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
 describe("memory", () => {
-  const capacity: Capacity = { gaussians: 37, shCount: 9, pixels: 131, pairs: 77 };
+  const capacity: Capacity = { gaussians: 37, shCount: 9, pixels: 131, pairs: 77, threads: 2 };
 
   it("lays the arrays out apart from each other, aligned, within the size it says", () => {
     const memory = allocateMemory(capacity);
@@ -35,7 +36,8 @@ describe("memory", () => {
       const sized = { ...capacity, pixels: width * height };
       const views = viewsOf(allocateMemory(sized), sized);
       expect(views.tileStart.length).toBeGreaterThan(tiles);
-      expect(views.bandSums.length).toBeGreaterThanOrEqual(6 * Math.ceil(height / 16));
+      const blocks = Math.ceil(width / LOSS_WIDTH) * Math.ceil(height / LOSS_HEIGHT);
+      expect(views.lossSums.length).toBeGreaterThanOrEqual(6 * blocks);
     }
   });
 

@@ -4,8 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { Engine } from "../../src/trainer/engine.ts";
 import { allocateMemory } from "../../src/trainer/memory.ts";
-import { CONTROL_WORDS, createPool, readyHelpers, stopHelpers, type Stage } from "../../src/trainer/pool.ts";
+import { CONTROL_WORDS } from "../../src/trainer/kernels/layout.ts";
+import { instantiateKernels } from "../../src/trainer/kernels.ts";
+import { createPool, readyHelpers, stopHelpers, type Stage } from "../../src/trainer/pool.ts";
 import { Trainer } from "../../src/trainer/train.ts";
+import { KERNELS } from "./kernels.ts";
 import { drawnFrames } from "./scenes.ts";
 
 /** Workers need compiled code; the tests' setup has built it. */
@@ -15,10 +18,10 @@ const CAPACITY = { gaussians: 600, shCount: 4, pixels: 1 << 12, pairs: 1 << 10 }
 const running: { control: Int32Array; exits: Promise<number>[] }[] = [];
 
 async function startHelpers(helpers: number): Promise<{ memory: WebAssembly.Memory; control: Int32Array }> {
-  const memory = allocateMemory(CAPACITY);
+  const memory = allocateMemory({ ...CAPACITY, threads: helpers + 1 });
   const control = new Int32Array(memory.buffer, 0, CONTROL_WORDS);
   const exits = Array.from({ length: helpers }, () => {
-    const worker = new Worker(WORKER, { workerData: { memory } });
+    const worker = new Worker(WORKER, { workerData: { memory, kernels: KERNELS, live: false } });
     return new Promise<number>((resolve) => {
       // A helper that throws ends with code 1; what it threw is for the pool to notice.
       worker.on("error", () => {});
@@ -39,10 +42,18 @@ afterEach(async () => {
 
 async function trainedWith(threads: number) {
   const { memory } = await startHelpers(threads - 1);
-  const engine = new Engine(memory, CAPACITY, threads - 1);
-  const settings = { maxGaussians: 500, shDegree: 1, background: "random", seed: 3, live: true } as const;
+  const engine = new Engine(memory, { ...CAPACITY, threads }, instantiateKernels(KERNELS, memory, 0));
+  const settings = {
+    antialiased: false,
+    maxGaussians: 500,
+    shDegree: 1,
+    background: "random",
+    seed: 3,
+    live: true,
+  } as const;
   const trainer = new Trainer(engine, {
     ...settings,
+    exposure: true,
     bounds: { min: [-0.7, -0.7, 0], max: [0.7, 0.7, 0.4] },
   });
   for (const frame of drawnFrames(20)) trainer.addFrame(frame);
@@ -50,7 +61,14 @@ async function trainedWith(threads: number) {
   // The memory moves while helpers hold views of it.
   trainer.setSettings({ maxGaussians: 900, shDegree: 3 });
   for (let i = 0; i < 20; i++) reports.push(trainer.advance());
-  return { reports, gaussians: engine.extract(), camera: engine.cameraGradient(), score: trainer.score(2) };
+  const { exposures } = trainer.checkpoint();
+  return {
+    reports,
+    exposures,
+    gaussians: engine.extract(),
+    camera: engine.cameraGradient(),
+    score: trainer.score(2),
+  };
 }
 
 describe("a trainer", () => {
@@ -58,6 +76,7 @@ describe("a trainer", () => {
     const one = await trainedWith(1);
     // More than one chunk, so that there was something to share.
     expect(one.gaussians.count).toBeGreaterThan(256);
+    expect(one.exposures.length).toBeGreaterThan(0);
     expect(one.camera.some((value) => value !== 0)).toBe(true);
     expect(await trainedWith(2)).toEqual(one);
     expect(await trainedWith(3)).toEqual(one);

@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE } from "../../src/trainer/memory.ts";
+import { allocateGradients } from "../../src/trainer/gradients.ts";
 import { rasterizeTileBackward, reduceGradients } from "../../src/trainer/rasterize.ts";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 import { addBlob, between, largestDifference, plainCamera, soloEngine } from "./scenes.ts";
 
@@ -89,6 +90,7 @@ function manySplats(): Engine {
 
 describe("many small splats on an image that is no multiple of a tile", () => {
   const engine = manySplats();
+  const gradients = allocateGradients(engine.count, 16);
   const splats = splatsOf(engine);
   const hits = Array.from({ length: PIXELS }, (_, p) => hitsAt(splats, p % WIDTH, Math.floor(p / WIDTH)));
 
@@ -157,10 +159,10 @@ describe("many small splats on an image that is no multiple of a tile", () => {
     for (let tile = 0; tile < engine.views.scalars[SCALAR.tiles]; tile++) {
       rasterizeTileBackward(engine.views, tile);
     }
-    reduceGradients(engine.views, 0, engine.count);
+    reduceGradients(engine.views, gradients, 0, engine.count);
     for (const { i } of splats) {
       for (let k = i * GRADIENT_STRIDE; k < (i + 1) * GRADIENT_STRIDE; k++) {
-        const difference = Math.abs(engine.views.splatGradients[k] - wanted[k]);
+        const difference = Math.abs(gradients.splats[k] - wanted[k]);
         expect(difference, `splat ${i}`).toBeLessThan(allowed[k]);
       }
     }
@@ -171,7 +173,7 @@ describe("many small splats on an image that is no multiple of a tile", () => {
     const missed = Array.from({ length: engine.count }, (_, i) => i).filter((i) => !seen.has(i));
     expect(missed.length).toBeGreaterThan(5);
     for (const i of missed) {
-      const gradient = engine.views.splatGradients.slice(i * GRADIENT_STRIDE, (i + 1) * GRADIENT_STRIDE);
+      const gradient = gradients.splats.slice(i * GRADIENT_STRIDE, (i + 1) * GRADIENT_STRIDE);
       expect([...gradient]).toEqual(Array(GRADIENT_STRIDE).fill(0));
     }
   });
@@ -187,6 +189,27 @@ describe("conventions", () => {
     const p = y * 33 + x;
     return [0, 1, 2, 3].map((plane) => engine.views.image[plane * 33 * 33 + p]);
   }
+
+  it("makes a splat as much fainter as the blur widens it, when antialiased", () => {
+    const engine = soloEngine();
+    engine.views.scalars[SCALAR.antialiased] = 1;
+    // A round Gaussian of variance s px² has determinant s² before the blur and (s + 0.3)² after.
+    for (const variance of [0.01, 0.3, 4]) {
+      engine.count = 0;
+      addBlob(engine, {
+        mean: [0, 0, 1],
+        logScale: Math.log(Math.sqrt(variance) / 100),
+        opacity: logit(0.8),
+      });
+      engine.render(square, [0, 0, 0]);
+      expect(1 - pixel(engine, 16, 16)[0]).toBeCloseTo((0.8 * variance) / (variance + 0.3), 6);
+    }
+    // A point would vanish: it keeps 0.005 of its opacity, which is less than is drawn.
+    engine.count = 0;
+    addBlob(engine, { mean: [0, 0, 1], logScale: TINY, opacity: logit(0.5) });
+    engine.render(square, [0, 0, 0]);
+    expect(pixel(engine, 16, 16)[0]).toBe(1);
+  });
 
   it("puts pixel centres at +0.5 and adds 0.3 px² to the splat", () => {
     const engine = soloEngine();

@@ -8,10 +8,12 @@ import { drawnFrames, largestDifference, soloEngine } from "./scenes.ts";
 const SETTINGS: TrainerSettings = {
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "random",
   seed: 7,
   live: true,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
 };
 
 function newTrainer(
@@ -132,7 +134,7 @@ describe("Gaussians from elsewhere", () => {
   });
 
   it("stay when there are more than the cap, and grow no further", () => {
-    const state = advance(newTrainer(drawnFrames(7)), 1).checkpoint();
+    const state = advance(newTrainer(drawnFrames(7)), 20).checkpoint();
     const second = newTrainer(drawnFrames(3), { maxGaussians: 50 });
     expect(state.gaussians.count).toBeGreaterThan(50);
     second.restore(state);

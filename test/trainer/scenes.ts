@@ -1,9 +1,12 @@
 /** What the trainer's tests share: cameras, random Gaussians, arrays in double precision, a small drawn scene. */
 import type { Camera } from "../../src/trainer/camera.ts";
-import { countPairs, createBinning, fillPairs } from "../../src/trainer/binning.ts";
+import { countPairs, startTiles } from "../../src/trainer/binning.ts";
 import { Engine } from "../../src/trainer/engine.ts";
+import { instantiateKernels } from "../../src/trainer/kernels.ts";
 import { allocateMemory, type Capacity, type Views } from "../../src/trainer/memory.ts";
+import { referenceKernels } from "../../src/trainer/reference.ts";
 import { createStages, STAGE } from "../../src/trainer/stages.ts";
+import { KERNELS } from "./kernels.ts";
 import type { TrainerFrame } from "../../src/trainer/train.ts";
 
 type Vector = readonly [number, number, number];
@@ -39,8 +42,15 @@ export function plainCamera(width: number, height: number, f: number): Camera {
 
 /** An engine without helper threads, so everything runs here. */
 export function soloEngine(wanted: Partial<Capacity> = {}): Engine {
-  const capacity = { gaussians: 1000, shCount: 16, pixels: 1 << 14, pairs: 1 << 14, ...wanted };
-  return new Engine(allocateMemory(capacity), capacity, 0);
+  const capacity = { gaussians: 1000, shCount: 16, pixels: 1 << 14, pairs: 1 << 14, threads: 1, ...wanted };
+  return new Engine(allocateMemory(capacity), capacity, null);
+}
+
+/** The same with the SIMD kernels. */
+export function soloKernelEngine(wanted: Partial<Capacity> = {}): Engine {
+  const capacity = { gaussians: 1000, shCount: 16, pixels: 1 << 14, pairs: 1 << 14, threads: 1, ...wanted };
+  const memory = allocateMemory(capacity);
+  return new Engine(memory, capacity, instantiateKernels(KERNELS, memory, 0));
 }
 
 /** Numbers that make one Gaussian; what is left out is a round, grey, half-transparent one at the origin. */
@@ -86,16 +96,17 @@ export function doubleViews(views: Views): Views {
 
 /** Run a stage's items here, one after the other. */
 export function runStage(views: Views, stage: keyof typeof STAGE): void {
-  const work = createStages(views)[STAGE[stage]];
+  const work = createStages(views, referenceKernels(views))[STAGE[stage]];
   for (let item = 0; item < work.items(); item++) work.run(item);
 }
 
 /** Project, bin and blend on arrays of our own. */
 export function renderViews(views: Views): void {
-  const binning = createBinning();
   runStage(views, "project");
-  if (countPairs(views, binning) > views.pairSplat.length) throw new Error("too few pairs allocated");
-  fillPairs(views, binning);
+  if (countPairs(views) > views.pairSplat.length) throw new Error("too few pairs allocated");
+  runStage(views, "sortAndCount");
+  startTiles(views);
+  runStage(views, "fillTiles");
   runStage(views, "rasterize");
 }
 

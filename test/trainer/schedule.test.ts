@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { SCALAR, SCALAR_COUNT } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { applySchedule, nextFrame, shDegreeAt } from "../../src/trainer/schedule.ts";
 import { randomStream } from "../../src/trainer/random.ts";
 
 function rates(finished: number, changes: Partial<Parameters<typeof applySchedule>[1]> = {}): Float64Array {
-  const scalars = new Float64Array(SCALAR_COUNT);
-  applySchedule(scalars, { step: 1000, finished, size: 2, gaussians: 500, ...changes });
+  const scalars = new Float64Array(SCALAR.SCALAR_COUNT);
+  applySchedule(scalars, { step: 1000, finished, before: 0, size: 2, gaussians: 500, ...changes });
   return scalars;
 }
 
@@ -22,7 +22,8 @@ const FALLING = [
 describe("applySchedule", () => {
   it("only ever lowers rates while finishing, and never to nothing", () => {
     for (const rate of FALLING) {
-      const values = [0, 0.1, 0.4, 0.8, 1].map((finished) => rates(finished)[rate]);
+      const values = [0.7, 0.75, 0.8, 0.9, 1].map((finished) => rates(finished)[rate]);
+      expect(rates(0.6)[rate]).toBe(rates(0)[rate]);
       expect(values).toEqual(values.toSorted((a, b) => b - a));
       expect(new Set(values).size).toBe(5);
       expect(values[4]).toBeGreaterThan(0);
@@ -31,6 +32,20 @@ describe("applySchedule", () => {
 
   it("does not let live rates depend on how long it has run", () => {
     for (const rate of FALLING) expect(rates(0, { step: 10 })[rate]).toBe(rates(0, { step: 1e6 })[rate]);
+  });
+
+  it("lets rates fall from the start of finishing after long live training, from later on after little", () => {
+    const before = 10_000;
+    const early = { before, step: before + 100 };
+    for (const rate of FALLING) {
+      const full = rates(0)[rate];
+      // 1000 steps of finishing in all: 60 % of 11 000 are long over.
+      expect(rates(0.1, early)[rate]).toBeLessThan(full);
+      expect(rates(1, { before, step: before + 1000 })[rate]).toBe(rates(1)[rate]);
+      // 1000 steps after 200: 60 % of 1200 are over after 520 of them.
+      expect(rates(0.5, { before: 200, step: 700 })[rate]).toBe(full);
+      expect(rates(0.55, { before: 200, step: 750 })[rate]).toBeLessThan(full);
+    }
   });
 
   it("moves means in proportion to the size of the scene", () => {

@@ -1,6 +1,6 @@
 /** Relocation, growth and noise: the set changes, the picture and the seed's promise do not. */
 import { describe, expect, it } from "vitest";
-import { SCALAR } from "../../src/trainer/scalars.ts";
+import * as SCALAR from "../../src/trainer/scalars.ts";
 import { addNoise, copyOntoLive, deadGaussians, forget, splitOpacity } from "../../src/trainer/strategy.ts";
 import type { Engine } from "../../src/trainer/engine.ts";
 import { randomStream } from "../../src/trainer/random.ts";
@@ -223,7 +223,11 @@ it("forget zeroes both moments of one Gaussian and leaves its neighbours", () =>
     views[`${name}Moment2`].fill(1);
   }
   forget(views, 1);
-  expect([...views.quatsMoment1]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
-  expect([...views.opacitiesMoment2]).toEqual([1, 0, 1]);
-  expect([...views.shMoment1]).toEqual([...Array(48).fill(1), ...Array(48).fill(0), ...Array(48).fill(1)]);
+  expect([...views.quatsMoment1.subarray(0, 12)]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1]);
+  expect([...views.opacitiesMoment2.subarray(0, 3)]).toEqual([1, 0, 1]);
+  expect([...views.shMoment1.subarray(0, 144)]).toEqual([
+    ...Array(48).fill(1),
+    ...Array(48).fill(0),
+    ...Array(48).fill(1),
+  ]);
 });

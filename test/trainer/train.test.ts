@@ -7,10 +7,12 @@ import { drawnFrames, soloEngine } from "./scenes.ts";
 const SETTINGS: TrainerSettings = {
   maxGaussians: 400,
   shDegree: 1,
+  antialiased: false,
   background: "black",
   seed: 7,
   live: true,
   bounds: { min: [-0.7, -0.7, -0.02], max: [0.7, 0.7, 0.4] },
+  exposure: false,
 };
 
 function newTrainer(changes: Partial<TrainerSettings> = {}, now?: () => number): Trainer {

@@ -1,0 +1,58 @@
+/** The real program as benchmarks run it: to its end, or as a backend on loopback. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
+
+/** Run `splatctl ...args --json --quiet`; resolves to the object it prints. Throws when it does not end well. */
+export async function runForJson(args) {
+  const child = start([...args, "--json", "--quiet"], "pipe");
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (piece) => (printed += piece));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`splatctl ${args[0]} ended with ${code}`);
+  return JSON.parse(printed.trimEnd().split("\n").at(-1));
+}
+
+/** A backend on a free port, ready to train. `close` saves and ends it. */
+export async function startServe(dataDir, args = []) {
+  const port = await freePort();
+  const child = start(["serve", "--port", String(port), "--data", dataDir, "--quiet", ...args], "ignore");
+  const url = `http://127.0.0.1:${port}`;
+  const close = async () => {
+    if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
+  };
+  try {
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`serve ended with ${child.exitCode}`);
+      const health = await fetch(`${url}/health`).then(
+        (answer) => answer.json(),
+        () => null,
+      );
+      if (health?.trainer_ready) return { url, close };
+      await sleep(100);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Without any setting from this process's environment: nobody's bucket is written to by a benchmark. */
+function start(args, stdout) {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT|R2|AWS)_/.test(name));
+  const env = Object.fromEntries(inherited);
+  return spawn(process.execPath, [BIN, ...args], { env, stdio: ["ignore", stdout, "inherit"] });
+}
+
+/** A port of this machine that nobody listens on now. */
+export async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  return port;
+}
