@@ -111,7 +111,11 @@ export function lossesOf(gaussians: Gaussians, format: SceneFormat, antialiased 
   const { count } = gaussians;
   const clamped = spzClamped(gaussians);
   if (clamped.far > 0) losses.push(`${clamped.far} of ${count} Gaussians are too far away and come nearer`);
-  if (clamped.size > 0)
-    losses.push(`${clamped.size} of ${count} Gaussians are too small or too large and are clamped`);
+  if (clamped.large > 0) losses.push(`${clamped.large} of ${count} Gaussians are too large and shrink`);
+  if (clamped.thin > 0) {
+    losses.push(
+      `${clamped.thin} of ${count} Gaussians are flatter than 1/22000 of a unit and become that thick`,
+    );
+  }
   return losses;
 }

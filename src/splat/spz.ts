@@ -48,19 +48,21 @@ export function spzFractionalBits({ means }: Gaussians): number {
   return Math.max(0, Math.min(wanted, 23 - extent, 22));
 }
 
-/** How many Gaussians lie farther away than the file can say, and how many are smaller or larger. */
-export function spzClamped(gaussians: Gaussians): { far: number; size: number } {
+/** How many Gaussians lie farther away than the file can say, and how many are larger or, along some axis, thinner. */
+export function spzClamped(gaussians: Gaussians): { far: number; large: number; thin: number } {
   const { count, means, logScales } = gaussians;
   const most = MOST_FIXED / 2 ** spzFractionalBits(gaussians);
   let far = 0;
-  let size = 0;
+  let large = 0;
+  let thin = 0;
   for (let at = 0; at < count * 3; at += 3) {
     const isFar = (c: number): boolean => Math.abs(means[at + c]) > most;
-    const isClamped = (c: number): boolean => Math.abs((logScales[at + c] + 10) * 16 - 127.5) > 128;
+    const stepsOf = (c: number): number => (logScales[at + c] + 10) * 16;
     if (isFar(0) || isFar(1) || isFar(2)) far++;
-    if (isClamped(0) || isClamped(1) || isClamped(2)) size++;
+    if (Math.max(stepsOf(0), stepsOf(1), stepsOf(2)) > 255.5) large++;
+    if (Math.min(stepsOf(0), stepsOf(1), stepsOf(2)) < -0.5) thin++;
   }
-  return { far, size };
+  return { far, large, thin };
 }
 
 function* packed(gaussians: Gaussians, antialiased: boolean): Generator<Uint8Array> {
