@@ -222,7 +222,6 @@ function createReporter(trainer: Trainer): Reporter {
   let isScoring = false;
   let pictureWaitMs = 0;
   const framePsnr = new Map<number, number>();
-  const firsts: number[] = [];
 
   function progress(now: number): void {
     const seconds = (now - progressAt) / 1000;
@@ -259,7 +258,6 @@ function createReporter(trainer: Trainer): Reporter {
   }
 
   function flush(): void {
-    if (firsts.length > 0) emit({ type: "trained", indices: firsts.splice(0) });
     progress(performance.now());
   }
 

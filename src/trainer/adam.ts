@@ -1,8 +1,5 @@
 /** Adam (Kingma & Ba 2015), with the betas and epsilon of every splat trainer. */
-
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const EPSILON = 1e-15;
+import { BETA1, BETA2, EPSILON } from "./kernels/conventions.ts";
 
 /** Arrays of one group of parameters, all of the same length but for `gradients`. */
 export interface AdamGroup {

@@ -8,15 +8,13 @@
  * again, which is their transpose, and combined. Each block reads RADIUS pixels around itself, so nothing blurred
  * needs a place in the shared memory.
  */
+import { SSIM_C1 as C1, SSIM_C2 as C2, SSIM_RADIUS as RADIUS } from "./kernels/conventions.ts";
 import { LOSS_HEIGHT, LOSS_WIDTH } from "./kernels/layout.ts";
 import type { Views } from "./memory.ts";
 import * as SCALAR from "./scalars.ts";
 
 /** Weight of D-SSIM; the rest is L1. */
 export const SSIM_WEIGHT = 0.2;
-const C1 = 0.01 ** 2;
-const C2 = 0.03 ** 2;
-const RADIUS = 5;
 
 /** [11] Gaussian window, σ = 1.5, sums to 1. */
 export const SSIM_WINDOW: Float64Array = gaussianWindow(1.5);

@@ -4,8 +4,9 @@
  */
 import { shBasis, shBasisGradient } from "../splat/sh.ts";
 import type { Gradients } from "./gradients.ts";
+import { BLUR, COLOR_MAX, FILTER_MIN } from "./kernels/conventions.ts";
 import { CAMERA_GRADIENT, CHUNK, GRADIENT_STRIDE, SPLAT_STRIDE, type Views } from "./memory.ts";
-import { BLUR, COLOR_MAX, FILTER_MIN, readView, shape as m, shapeOf, type View } from "./projection.ts";
+import { readView, shape as m, shapeOf, type View } from "./projection.ts";
 
 const basis = new Float64Array(16);
 const basisGradient = new Float64Array(48);

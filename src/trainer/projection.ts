@@ -10,25 +10,18 @@
  * 10,11 half-size of the box where q stays below it (px); negative when the splat is not on the image.
  */
 import { shBasis } from "../splat/sh.ts";
+import {
+  ALPHA_MIN,
+  BLUR,
+  COLOR_MAX,
+  CORRELATION_MAX,
+  EXTENT_MAX,
+  FILTER_MIN,
+  JACOBIAN_LIMIT,
+  NEAR,
+} from "./kernels/conventions.ts";
 import { SPLAT_STRIDE, type Views } from "./memory.ts";
 import * as SCALAR from "./scalars.ts";
-
-/** Gaussians nearer than this are not drawn, metres. */
-export const NEAR = 0.01;
-/** Variance added to each splat so that none falls between pixels, px². */
-export const BLUR = 0.3;
-/** Least det before / det after the blur, below which antialiasing makes a splat no fainter (Mip-Splatting). */
-export const FILTER_MIN = 0.005 ** 2;
-/** Alpha below this is not drawn. */
-export const ALPHA_MIN = 1 / 255;
-/** Colours are cut here: far above any use, and low enough that sums and squares of them stay sound in float. */
-export const COLOR_MAX = 100;
-/** Splats larger than this are not drawn, px: their numbers no longer fit what they are stored in. */
-const EXTENT_MAX = 1e9;
-/** Largest correlation of a splat's axes that is still a proper ellipse once rounded to float. */
-const CORRELATION_MAX = 1 - 3e-7;
-/** The Jacobian is taken no further out than this many half-views. */
-const JACOBIAN_LIMIT = 1.3;
 
 /** The camera of the current step, read once per range; limits are the largest |x/z|, |y/z| of the Jacobian. */
 export interface View {

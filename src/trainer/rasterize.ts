@@ -11,11 +11,8 @@
  */
 import type { Gradients } from "./gradients.ts";
 import { GRADIENT_STRIDE, SPLAT_STRIDE, TILE, type Views } from "./memory.ts";
-import { ALPHA_MIN } from "./projection.ts";
+import { ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN } from "./kernels/conventions.ts";
 import * as SCALAR from "./scalars.ts";
-
-const ALPHA_MAX = 0.999;
-const TRANSMITTANCE_MIN = 1e-4;
 
 // State of the tile at hand, one number per pixel. A closed pixel's transmittance is stored negative.
 const transmittance = new Float64Array(TILE * TILE);

@@ -9,7 +9,7 @@ import { SH_C0 } from "../splat/sh.ts";
 import { centerOf, type Camera } from "./camera.ts";
 import type { Engine } from "./engine.ts";
 import { hasCutout, type Picture } from "./picture.ts";
-import { COLOR_MAX } from "./projection.ts";
+import { COLOR_MAX } from "./kernels/conventions.ts";
 import * as SCALAR from "./scalars.ts";
 import { clip, placeGaussians, sizesOf, type Box } from "./seed.ts";
 import { leastUseful } from "./strategy.ts";

@@ -3,13 +3,12 @@
  * (Kheradmand et al. 2024). Dead Gaussians move onto live ones, the set grows to its cap, and noise keeps
  * transparent ones exploring. Nothing is ever reset, so a live preview never flashes.
  */
+import { DEAD_OPACITY, NOISE_MIN } from "./kernels/conventions.ts";
 import type { Views } from "./memory.ts";
 import { shape, shapeOf } from "./projection.ts";
 import { hash3 } from "./random.ts";
 import * as SCALAR from "./scalars.ts";
 
-/** A Gaussian this transparent is dead. */
-const DEAD_OPACITY = 0.005;
 /** Copies of one Gaussian in one relocation are counted up to here (the paper's own bound). */
 const MAX_COPIES = 51;
 const binomials = pascalTriangle(MAX_COPIES);
@@ -94,11 +93,17 @@ export function copyOntoLive(
 
 /** The `wanted` of Gaussians [0, count) that are missed least: not finite ones first, then by opacity. */
 export function leastUseful(views: Views, count: number, wanted: number): number[] {
-  const dead = new Set(deadGaussians(views, count));
-  const worth = Float64Array.from({ length: count }, (_, i) =>
-    dead.has(i) ? -Infinity : views.opacities[i],
-  );
-  return [...worth.keys()].sort((a, b) => worth[a] - worth[b] || a - b).slice(0, wanted);
+  const worth = Float64Array.from(views.opacities.subarray(0, count));
+  for (const i of deadGaussians(views, count)) worth[i] = -Infinity;
+  // Numbers sort much faster than places by a comparison, and a live scene at its cap asks at every frame.
+  const limit = worth.toSorted()[wanted - 1];
+  const below: number[] = [];
+  const equal: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (worth[i] < limit) below.push(i);
+    else if (worth[i] === limit) equal.push(i);
+  }
+  return [...below, ...equal].slice(0, wanted);
 }
 
 /** Draws live Gaussians in proportion to opacity; null when none lives. */
@@ -204,7 +209,7 @@ export function addNoise(views: Views, from: number, to: number): void {
   const step = scalars[SCALAR.adamStep];
   for (let i = from; i < to; i++) {
     const strength = noise * sigmoid(-100 * (sigmoid(opacities[i]) - DEAD_OPACITY));
-    if (strength < 1e-3) continue;
+    if (strength < NOISE_MIN) continue;
     const [n0, n1, n2] = normals(seed, step, i);
     shapeOf(views, i);
     // Σ ξ = (R S)(R S)ᵀ ξ.

@@ -1,4 +1,5 @@
 /** Adam, as `adam.ts` of the reference, four numbers at a time. */
+import * as RULE from "./conventions.ts";
 import { scalar64 } from "./memory.ts";
 import { add, and, div, madd, mul, root, splat, sub } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
@@ -6,7 +7,11 @@ import * as SCALAR from "../scalars.ts";
 /** Moments smaller than these move nothing (the step would be 1e-9 and 1e-3 of epsilon); as zeros they cost no time. */
 const MOMENT1_MIN: f32 = 1e-24;
 const MOMENT2_MIN: f32 = 1e-36;
-const EPSILON: f32 = 1e-15;
+const EPSILON: f32 = f32(RULE.EPSILON);
+const BETA1: f32 = f32(RULE.BETA1);
+const BETA2: f32 = f32(RULE.BETA2);
+const REST1: f32 = f32(1 - RULE.BETA1);
+const REST2: f32 = f32(1 - RULE.BETA2);
 
 /** 1/(1−βᵗ) of the current step t. */
 function biasCorrection(beta: f64): f64 {
@@ -21,12 +26,12 @@ function biasCorrection(beta: f64): f64 {
 
 /** The second moment's correction of the current step. */
 export function secondCorrection(): v128 {
-  return splat(f32(biasCorrection(0.999)));
+  return splat(f32(biasCorrection(RULE.BETA2)));
 }
 
 /** The learning rate in a scalar, times the first moment's correction of the current step. */
 export function correctedRate(index: i32): v128 {
-  return splat(f32(scalar64(index) * biasCorrection(0.9)));
+  return splat(f32(scalar64(index) * biasCorrection(RULE.BETA1)));
 }
 
 /** One update of the four numbers at `values`; of those in `mask` only when `masked`. */
@@ -45,8 +50,8 @@ export function adam(
   const oldFirst = v128.load(moments1);
   const oldSecond = v128.load(moments2);
   const value = v128.load(values);
-  let first = madd(splat(0.9), oldFirst, mul(splat(0.1), gradient));
-  let second = madd(splat(0.999), oldSecond, mul(splat(0.001), mul(gradient, gradient)));
+  let first = madd(splat(BETA1), oldFirst, mul(splat(REST1), gradient));
+  let second = madd(splat(BETA2), oldSecond, mul(splat(REST2), mul(gradient, gradient)));
   first = and(first, f32x4.gt(f32x4.abs(first), splat(MOMENT1_MIN)));
   second = and(second, f32x4.gt(second, splat(MOMENT2_MIN)));
   const step = div(mul(rate, first), add(root(mul(second, correction)), splat(EPSILON)));
@@ -65,8 +70,8 @@ export function adamOne(
   rate: f32,
   correction: f32,
 ): void {
-  let first: f32 = 0.9 * load<f32>(moments1) + 0.1 * gradient;
-  let second: f32 = 0.999 * load<f32>(moments2) + 0.001 * gradient * gradient;
+  let first: f32 = BETA1 * load<f32>(moments1) + REST1 * gradient;
+  let second: f32 = BETA2 * load<f32>(moments2) + REST2 * gradient * gradient;
   if (!(abs(first) > MOMENT1_MIN)) first = 0;
   if (!(second > MOMENT2_MIN)) second = 0;
   const step = (rate * first) / (sqrt<f32>(second * correction) + EPSILON);

@@ -1,6 +1,7 @@
 /** Colours of splats from spherical harmonics, and back: coefficients take their step where their gradient is made. */
 import { adam, adamOne } from "./adam.ts";
 import * as ADDRESS from "./addresses.ts";
+import * as RULE from "./conventions.ts";
 import { CORRECTION, get, put, RATES, SEEN, SPLAT, SPLAT_GRADIENT } from "./four.ts";
 import { at, scalarInt } from "./memory.ts";
 import {
@@ -17,7 +18,7 @@ import {
 import { add, and, columnsToRowsOf3, madd, mul, nmadd, rowsOf3ToColumns, splat, sum4, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
-const COLOR_MAX: f32 = 100;
+const COLOR_MAX: f32 = f32(RULE.COLOR_MAX);
 const COLOR: usize = SPLAT + 96;
 const COLOR_GRADIENT: usize = SPLAT_GRADIENT + 96;
 

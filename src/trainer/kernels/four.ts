@@ -3,6 +3,7 @@
  * Intermediate vectors lie in the thread's scratch at fixed offsets, so that every function finds them there.
  */
 import * as ADDRESS from "./addresses.ts";
+import * as RULE from "./conventions.ts";
 import { at, scalar } from "./memory.ts";
 import {
   add,
@@ -21,12 +22,9 @@ import {
 } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
-/** Variance added to each splat, px². */
-export const BLUR: f32 = 0.3;
-/** Least det before / det after the blur, below which antialiasing makes a splat no fainter. */
-export const FILTER_MIN: f32 = 2.5e-5;
-/** The Jacobian is taken no further out than this many half-views. */
-const JACOBIAN_LIMIT: f32 = 1.3;
+export const BLUR: f32 = f32(RULE.BLUR);
+export const FILTER_MIN: f32 = f32(RULE.FILTER_MIN);
+const JACOBIAN_LIMIT: f32 = f32(RULE.JACOBIAN_LIMIT);
 
 // The camera: each number in all four lanes. R [9], t [3], centre [3].
 export const R: usize = 0;

@@ -3,7 +3,8 @@ import { boxSplats, countPairs, fillTiles, sortAndCount, startTiles } from "./bi
 import { imageGradients, ssimDerivatives } from "./loss.ts";
 import { setThread } from "./memory.ts";
 import { project } from "./projection.ts";
-import { rasterizeTile, rasterizeTileBackward } from "./rasterize.ts";
+import { rasterizeTile } from "./rasterize.ts";
+import { rasterizeTileBackward } from "./rasterize-backward.ts";
 import { updateGaussians } from "./update.ts";
 
 export {

@@ -1,14 +1,15 @@
 /** The MCMC strategy's noise, as `addNoise` of the reference: the same random numbers, four Gaussians at a time. */
 import * as ADDRESS from "./addresses.ts";
+import * as RULE from "./conventions.ts";
 import { FOUR_END, get, laneMask, loadScales, loadShapes, put, SHAPE } from "./four.ts";
 import { CHUNK } from "./layout.ts";
 import { at, scalar, scalar64 } from "./memory.ts";
 import { add, and, div, exp, log, log1p, madd, mul, root, splat, sub } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
-const DEAD_OPACITY: f32 = 0.005;
+const DEAD_OPACITY: f32 = f32(RULE.DEAD_OPACITY);
 /** Weaker noise is none. */
-const STRENGTH_MIN: f32 = 1e-3;
+const STRENGTH_MIN: f32 = f32(RULE.NOISE_MIN);
 /** 2^−32. */
 const UNIT: f32 = 2.3283064365386963e-10;
 const TWO_PI: f32 = 6.283185307179586;

@@ -1,6 +1,7 @@
 /** Gaussians → splats, as `projection.ts` of the reference, four at a time. */
 import * as ADDRESS from "./addresses.ts";
 import { colorFour } from "./colors.ts";
+import * as RULE from "./conventions.ts";
 import {
   BLUR,
   CX,
@@ -32,10 +33,10 @@ import { at, scalar, scratch } from "./memory.ts";
 import { add, and, between, div, log, madd, mul, root, splat, sub, transpose } from "./simd.ts";
 import * as SCALAR from "../scalars.ts";
 
-const NEAR: f32 = 0.01;
-const ALPHA_MIN: f32 = 1.0 / 255.0;
-const EXTENT_MAX: f32 = 1e9;
-const CORRELATION_MAX: f32 = 1.0 - 3e-7;
+const NEAR: f32 = f32(RULE.NEAR);
+const ALPHA_MIN: f32 = f32(RULE.ALPHA_MIN);
+const EXTENT_MAX: f32 = f32(RULE.EXTENT_MAX);
+const CORRELATION_MAX: f32 = f32(RULE.CORRELATION_MAX);
 /** Larger determinants are refused: their products no longer fit a float. */
 const DET_MAX: f32 = 1e37;
 const SPLAT_BYTES: usize = SPLAT_STRIDE * 4;
