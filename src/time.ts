@@ -31,3 +31,19 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 export function steadyMs(): number {
   return performance.timeOrigin + performance.now();
 }
+
+let wallMinusSteadyMs = Number.NaN;
+
+/**
+ * Unix seconds on this machine's clock, finer than the millisecond that it is read in: the steady clock, kept within the
+ * millisecond that the wall clock shows. Follows the wall clock when it is set or slewed.
+ */
+export function preciseNowS(): number {
+  const wallMs = Date.now();
+  const steady = steadyMs();
+  const estimateMs = steady + wallMinusSteadyMs;
+  // Not a number at the first call: then the wall clock's millisecond alone is known.
+  if (!(estimateMs >= wallMs)) wallMinusSteadyMs = wallMs - steady;
+  else if (estimateMs > wallMs + 1) wallMinusSteadyMs = wallMs + 1 - steady;
+  return (steady + wallMinusSteadyMs) / 1000;
+}

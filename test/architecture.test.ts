@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 const LEAVES = ["errors", "log", "time"];
 
 /** The mathematics of the arm, which runs everywhere; the rest of robot/ speaks to hardware. */
-const KINEMATICS = ["robot/kinematics", "robot/so101", "robot/rigid"];
+const KINEMATICS = ["robot/kinematics", "robot/so101", "robot/rigid", "robot/joint-history"];
 
 /** Left may import right, beside its own folder and the leaves. The longest name that fits a file counts. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

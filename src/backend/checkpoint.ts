@@ -19,7 +19,7 @@ import { jointAnglesSchema } from "../api/schema.ts";
 import { SplatError } from "../errors.ts";
 import { allocateGaussians, type Gaussians, type ShDegree } from "../splat/gaussians.ts";
 import type { TrainerState } from "../trainer/state.ts";
-import type { JointReading } from "./joints.ts";
+import type { JointReading } from "../robot/joint-history.ts";
 import { savedSessionSchema, type SavedSession } from "./saved-session.ts";
 
 export interface Checkpoint {

@@ -2,7 +2,7 @@
 import type { CameraModel, FrameRecord, PoseSource } from "../api/schema.ts";
 import type { Intrinsics } from "../trainer/camera.ts";
 import type { ImageType } from "./image.ts";
-import type { JointReading } from "./joints.ts";
+import type { JointReading } from "../robot/joint-history.ts";
 import type { Placement } from "./pose.ts";
 
 /** A frame that was accepted. What can still change about it is not readonly. */

@@ -9,7 +9,7 @@ import type { Pixels } from "../trainer/picture.ts";
 import { recordOf, type AcceptedFrame, type FrameTable } from "./frames.ts";
 import { decodeImage, measureImage, type DecodedImage } from "./image.ts";
 import { IngestQueue, type IngestLimits } from "./ingest-queue.ts";
-import { JointHistory } from "./joints.ts";
+import { JointHistory } from "../robot/joint-history.ts";
 import type { PictureMemory } from "./picture-memory.ts";
 import { placeFrame, jointsAgain, poseFromJoints, samplesOf, type Placement } from "./pose.ts";
 import { refuse } from "./refuse.ts";

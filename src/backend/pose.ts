@@ -1,7 +1,13 @@
 /** Where a frame was taken from: the first of the contract's sources that exists. */
 import type { FrameMeta, PoseSource, SceneSettings } from "../api/schema.ts";
 import { cameraToWorld } from "../robot/kinematics.ts";
-import { jointsFromSamples, type JointHistory, type JointReading, type JointsAtShutter } from "./joints.ts";
+import {
+  jointsFromSamples,
+  type JointHistory,
+  type JointReading,
+  type JointsAtShutter,
+} from "../robot/joint-history.ts";
+import { nowS } from "../time.ts";
 import { refuse } from "./refuse.ts";
 
 /** A frame's pose, and what it was made from so that it can be made again. */
@@ -72,8 +78,9 @@ function findJoints(
   const fromMeta = jointsInMeta(meta, settings);
   if (fromMeta !== null) return fromMeta;
   const latest = history.latest();
-  if (latest === null) return ["default", { anglesRad: ZEROS, speedDegS: null }];
-  const fallback: JointsAtShutter = { anglesRad: latest.anglesRad, speedDegS: null };
+  if (latest === null) return ["default", { anglesRad: ZEROS, speedDegS: null, ageS: null }];
+  const ageS = Math.abs((meta.captured_at ?? nowS()) - latest.timeS);
+  const fallback: JointsAtShutter = { anglesRad: latest.anglesRad, speedDegS: null, ageS };
   if (meta.captured_at === undefined) return ["latest", fallback];
   const atShutter = history.at(meta.captured_at + settings.clock_offset_s);
   if (atShutter === "awaited") return [patient ? "pending" : "latest", fallback];
@@ -93,5 +100,5 @@ function jointsInMeta(meta: FrameMeta, settings: ArmSettings): [PoseSource, Join
     if (joints !== null) return ["samples", joints];
   }
   if (meta.joint_angles === undefined) return null;
-  return ["meta", { anglesRad: meta.joint_angles, speedDegS: null }];
+  return ["meta", { anglesRad: meta.joint_angles, speedDegS: null, ageS: 0 }];
 }

@@ -2,7 +2,7 @@
 import { messageOf } from "../errors.ts";
 import { sleep } from "../time.ts";
 import type { TrainerState } from "../trainer/state.ts";
-import type { JointReading } from "./joints.ts";
+import type { JointReading } from "../robot/joint-history.ts";
 import type { SavedSession } from "./saved-session.ts";
 import { createSerial } from "./serial.ts";
 import type { SessionStore } from "./store.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { JointHistory, jointsFromSamples } from "../../src/backend/joints.ts";
+import { JointHistory, jointsFromSamples } from "../../src/robot/joint-history.ts";
 import { placeFrame, poseFromJoints } from "../../src/backend/pose.ts";
 import { DEFAULT_SETTINGS } from "../../src/backend/settings.ts";
 import type { FrameMeta } from "../../src/api/schema.ts";
