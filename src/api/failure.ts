@@ -53,7 +53,12 @@ export function breach(asked: Asked, why: string, cause?: unknown): SplatError {
  * `not_configured` for 401 and 403, `refused` for any other no.
  * `body` is the answer's text; one that is not the contract's own is named as such and never quoted.
  */
-export function refused(asked: Asked, response: Response, body: string, hadToken: boolean): SplatError {
+export function refused(
+  asked: Asked,
+  response: Pick<Response, "status" | "headers">,
+  body: string,
+  hadToken: boolean,
+): SplatError {
   const { status } = response;
   const said = errorSchema.safeParse(parseJson(body)).data?.error;
   const refusal = {
@@ -84,7 +89,7 @@ export function refused(asked: Asked, response: Response, body: string, hadToken
   return new SplatError(code, text, { hint: hintForStranger(asked.url, response), refusal });
 }
 
-function hintForStranger(url: string, response: Response): string {
+function hintForStranger(url: string, response: Pick<Response, "status" | "headers">): string {
   const to = response.headers.get("location");
   if (to !== null && URL.canParse(to, url)) {
     return `It redirects to ${new URL(to, url).origin}; point --url there.`;

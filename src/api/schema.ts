@@ -37,7 +37,9 @@ const jointAngle = finite.refine((value) => Math.abs(value) <= LIMITS.jointAngle
 });
 
 /** [6] rad, in motor order: pan, lift, elbow, wrist flex, wrist roll, gripper. */
-export const jointAnglesSchema = z.array(jointAngle).length(6);
+export const jointAnglesSchema = z
+  .array(jointAngle)
+  .length(6, { message: "six angles wanted: pan, lift, elbow, wrist flex, wrist roll, gripper" });
 
 /** A 4×4 row-major matrix, nested as in transforms.json. */
 export const matrix4Schema = z
@@ -87,6 +89,9 @@ export const poseSourceSchema = z.enum([
 ]);
 export type PoseSource = z.infer<typeof poseSourceSchema>;
 
+/** Seconds from a frame's shutter to the nearest joint reading it was placed by; null when there is none. */
+const jointsAge = finite.nonnegative().nullable().optional();
+
 /** In every JSON response. */
 const identity = { session_id: z.string(), boot_id: z.string() };
 
@@ -107,6 +112,7 @@ export const uploadResponseSchema = z.object({
   frame_id: z.string(),
   duplicate: z.boolean(),
   pose_source: poseSourceSchema,
+  joints_age_s: jointsAge,
 });
 export type UploadResponse = z.infer<typeof uploadResponseSchema>;
 
@@ -263,6 +269,7 @@ export const frameRecordSchema = z.object({
   index: z.int().nonnegative(),
   captured_at: finite,
   pose_source: poseSourceSchema,
+  joints_age_s: jointsAge,
   camera_to_world: z.array(z.array(finite).length(4)).length(4).nullable(),
   psnr: finite.nullable(),
   holdout: z.boolean(),

@@ -1,17 +1,17 @@
 /** The embedded backend as a function: every route of the contract, from Request to Response. */
-import { Hono, type Context, type MiddlewareHandler } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import {
-  ERROR_STATUS,
   jointUpdateSchema,
   LIMITS,
   sceneNameSchema,
   scenePatchSchema,
   stopRequestSchema,
 } from "../api/schema.ts";
-import { messageOf, SplatError } from "../errors.ts";
+import { addRefusals, errorResponse } from "../http/answers.ts";
+import { readBody, readJson } from "../http/body.ts";
+import { guardOrigin, guardToken, type GuardOptions, type ServerWords } from "../http/guard.ts";
 import { sleep } from "../time.ts";
-import { readBody, readFrameForm, readJson } from "./body.ts";
-import { guardOrigin, guardToken, type GuardOptions } from "./guard.ts";
+import { readFrameForm } from "./frame-form.ts";
 import { refuse } from "./refuse.ts";
 import type { Scene } from "./scene.ts";
 import { splatResponse } from "./splat-response.ts";
@@ -26,12 +26,19 @@ export interface AppDeps extends GuardOptions {
 /** The contract gives 20 s; the rest is for the way there and back. */
 const STOP_ANSWER_MS = 18_000;
 
+const WORDS: ServerWords = {
+  name: "this backend",
+  originHint: "Add it to SPLAT_CORS_ORIGINS and start the backend again.",
+};
+
 /** The app; `.fetch` is the backend as `(Request) => Promise<Response>`. */
 export function createApp(deps: AppDeps): Hono {
   const { scene } = deps;
   const app = new Hono();
-  app.onError((error, context) => errorResponse(scene, error, context));
-  app.use(guardOrigin(deps), guardToken(deps), checkScene(scene));
+  app.onError((error, context) =>
+    errorResponse(context, error, { ...WORDS, identity: identity(scene), log: scene.log }),
+  );
+  app.use(guardOrigin(deps, WORDS), guardToken(deps.token, WORDS), checkScene(scene));
   addCaptureRoutes(app, deps);
   addReadRoutes(app, scene);
   addSettingsRoutes(app, scene);
@@ -53,6 +60,7 @@ function addCaptureRoutes(app: Hono, { scene, stopAnswerMs = STOP_ANSWER_MS }: A
       frame_id: frame.frameId,
       duplicate,
       pose_source: frame.poseSource,
+      joints_age_s: frame.jointsAgeS,
     });
   });
   app.post("/update-joint-angles", async (context) => {
@@ -121,23 +129,6 @@ function addSettingsRoutes(app: Hono, scene: Scene): void {
   });
 }
 
-/** What no route above took: a known path with another method is 405, anything else 404. */
-function addRefusals(app: Hono): void {
-  const methods = new Map<string, string[]>();
-  for (const { path, method } of app.routes) {
-    if (method !== "ALL") methods.set(path, [...(methods.get(path) ?? []), method]);
-  }
-  for (const [path, allowed] of methods) {
-    app.all(path, (context) => {
-      context.header("Allow", allowed.join(", "));
-      throw refuse("method_not_allowed", `${path} does not take ${context.req.method}`);
-    });
-  }
-  app.all("*", (context) => {
-    throw refuse("not_found", `there is nothing at ${context.req.path}`);
-  });
-}
-
 /** Every route takes `?scene=`; this backend holds one. */
 function checkScene(scene: Scene): MiddlewareHandler {
   return async (context, next) => {
@@ -154,22 +145,4 @@ function checkScene(scene: Scene): MiddlewareHandler {
 
 function identity(scene: Scene): { session_id: string; boot_id: string } {
   return { session_id: scene.sessionId, boot_id: scene.bootId };
-}
-
-/** The contract's error body. What nobody foresaw is logged in full and sent as `internal`, without detail. */
-function errorResponse(scene: Scene, error: unknown, context: Context): Response {
-  const refusal = error instanceof SplatError ? error.refusal : undefined;
-  if (refusal === undefined) {
-    scene.log.warn(
-      `a request failed: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`,
-    );
-  }
-  if (refusal?.retryAfterS !== undefined) context.header("Retry-After", String(refusal.retryAfterS));
-  const code = refusal?.code ?? "internal";
-  const message = refusal === undefined ? "the backend met a bug; its log says more" : messageOf(error);
-  const hint = error instanceof SplatError ? error.hint : undefined;
-  return context.json(
-    { success: false, error: { code, message, ...(hint === undefined ? {} : { hint }) }, ...identity(scene) },
-    (refusal?.status ?? ERROR_STATUS.internal) as 500,
-  );
 }

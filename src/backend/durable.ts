@@ -33,6 +33,22 @@ export async function writeDurably(
   }
 }
 
+/** Write `bytes` to a new file and sync it, under a name that a restart clears away. Throws `storage_full`. */
+export async function writeAside(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    const file = await open(path, "wx");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => undefined);
+    throw storageError(error);
+  }
+}
+
 /** `storage_full` for what a full or forbidden disk throws; anything else as it is. */
 export function storageError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? "";

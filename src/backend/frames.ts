@@ -29,6 +29,8 @@ export interface AcceptedFrame {
   cameraToWorld: readonly number[];
   /** [6] rad at the shutter; null when the pose was given. */
   anglesRad: readonly number[] | null;
+  /** From the shutter to the nearest joint reading used, seconds; null when there was none. */
+  jointsAgeS: number | null;
   /** False when the arm was too fast at the shutter: kept, but nothing is learned from it. */
   trainable: boolean;
   /** Trainer's step when it was accepted. */
@@ -82,6 +84,7 @@ export class FrameTable {
     frame.poseSource = placement.source;
     frame.cameraToWorld = placement.cameraToWorld;
     frame.anglesRad = placement.anglesRad;
+    frame.jointsAgeS = placement.jointsAgeS;
     frame.trainable = trainable;
     this.#trainableCount += Number(isTrained(frame)) - Number(before);
   }
@@ -106,6 +109,7 @@ export class FrameTable {
       index: 0,
       captured_at: capturedAtS,
       pose_source: "default",
+      joints_age_s: null,
       camera_to_world: null,
       psnr: null,
       holdout: false,
@@ -155,6 +159,7 @@ export function recordOf(frame: AcceptedFrame): FrameRecord {
     index: frame.index,
     captured_at: frame.capturedAtS,
     pose_source: frame.poseSource,
+    joints_age_s: frame.jointsAgeS,
     camera_to_world: [0, 4, 8, 12].map((row) => [m[row], m[row + 1], m[row + 2], m[row + 3]]),
     psnr: frame.psnr,
     holdout: frame.holdout,

@@ -10,12 +10,15 @@ import { recordOf, type AcceptedFrame, type FrameTable } from "./frames.ts";
 import { decodeImage, measureImage, type DecodedImage } from "./image.ts";
 import { IngestQueue, type IngestLimits } from "./ingest-queue.ts";
 import { JointHistory } from "../robot/joint-history.ts";
+import { JointWatch } from "./joint-watch.ts";
 import type { PictureMemory } from "./picture-memory.ts";
 import { placeFrame, jointsAgain, poseFromJoints, samplesOf, type Placement } from "./pose.ts";
 import { refuse } from "./refuse.ts";
 import { createSerial } from "./serial.ts";
+import { prepareImage, sha256Of, type PreparedImage } from "./prepared-image.ts";
 import type { SessionStore } from "./store.ts";
 import type { Training } from "./training.ts";
+import type { Warnings } from "./warnings.ts";
 
 export interface IntakeDeps {
   readonly frames: FrameTable;
@@ -27,7 +30,7 @@ export interface IntakeDeps {
   /** Where pictures are decoded to. */
   readonly memory: PictureMemory;
   readonly limits: IngestLimits;
-  readonly warn: (message: string) => void;
+  readonly warnings: Pick<Warnings, "add" | "remove">;
   /** A frame was accepted, refused, or got its pose. */
   readonly changed: (record: FrameRecord) => void;
 }
@@ -40,11 +43,10 @@ export interface Accepted {
 /** How long a frame waits for the joint reading after its shutter. */
 const POSE_PATIENCE_MS = 250;
 
-/** A reading dated later than this would hide all that follow. */
-const MAX_AHEAD_S = 3600;
+/** A sender's clock may be hours off (one that keeps local time); a time further ahead is not in Unix seconds. */
+const MAX_AHEAD_S = 86_400;
 
-/** This many frames in a row without any pose are surely not meant. */
-const DEFAULT_POSES_TO_WARN = 5;
+const NO_CAMERA = "no camera given: 60° of horizontal view assumed (PUT /scene sets it)";
 
 interface PendingPose {
   readonly frame: AcceptedFrame;
@@ -61,12 +63,19 @@ export class Intake {
   readonly #commits = createSerial();
   readonly #inFlight = new Map<string, { sha256: string; result: Promise<AcceptedFrame> }>();
   readonly #pending = new Set<PendingPose>();
+  readonly #watch: JointWatch;
   #closed: SplatError | null = null;
-  #defaultsInARow = 0;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
     this.#queue = new IngestQueue(deps.limits);
+    this.#watch = new JointWatch(deps.warnings);
+  }
+
+  /** How old the newest joint reading is, seconds; null when there is none. */
+  get jointsAgeS(): number | null {
+    const latest = this.joints.latest();
+    return latest === null ? null : this.#watch.ageOf(latest);
   }
 
   /**
@@ -85,7 +94,7 @@ export class Intake {
       return { frame: "result" in known ? await known.result : known, duplicate: true };
     }
     if (this.#closed !== null) throw this.#closed;
-    const result = this.#queue.run(() => this.#take({ bytes, meta, frameId, sha256, receivedAtS }));
+    const result = this.#take({ bytes, meta, frameId, sha256, receivedAtS });
     this.#inFlight.set(frameId, { sha256, result });
     try {
       return { frame: await result, duplicate: false };
@@ -106,6 +115,7 @@ export class Intake {
       });
     }
     this.joints.add({ timeS: capturedAtS ?? now, anglesRad });
+    this.#watch.came();
     for (const pending of this.#pending) this.#resolve(pending, true);
   }
 
@@ -128,14 +138,16 @@ export class Intake {
 
   /** A kept frame's picture, as it was when the trainer had it last. When it cannot be read, warns and throws. */
   async readPicture(index: number): Promise<Pixels> {
-    const { frames, maxPixels, memory, warn } = this.#deps;
+    const { frames, maxPixels, memory, warnings } = this.#deps;
     const frame = frames.get(index);
     if (frame === undefined) throw new Error(`there is no frame ${index}`);
     try {
       return await decodeImage(await this.#readBytes(frame), frame.camera, maxPixels, memory);
     } catch (error) {
       frames.leaveTraining(frame);
-      warn(`${frame.frameId} is not trained on any more, its image cannot be read: ${messageOf(error)}`);
+      warnings.add(
+        `${frame.frameId} is not trained on any more, its image cannot be read: ${messageOf(error)}`,
+      );
       throw error;
     }
   }
@@ -146,7 +158,9 @@ export class Intake {
     for (const frame of this.#deps.frames.accepted()) {
       if (frame.anglesRad === null) continue;
       if (frame.poseSource === "samples") {
-        frame.anglesRad = jointsAgain(frame.samples, frame.capturedAtS, settings) ?? frame.anglesRad;
+        const joints = jointsAgain(frame.samples, frame.capturedAtS, settings);
+        frame.anglesRad = joints?.anglesRad ?? frame.anglesRad;
+        frame.jointsAgeS = joints?.ageS ?? frame.jointsAgeS;
       }
       frame.cameraToWorld = poseFromJoints(frame.anglesRad, settings);
       if (frame.intrinsics === null || !(frame.trainable || frame.holdout)) continue;
@@ -161,13 +175,18 @@ export class Intake {
   }
 
   async #take(upload: Upload): Promise<AcceptedFrame> {
-    const { settings, maxPixels, memory, warn } = this.#deps;
+    const { settings, warnings } = this.#deps;
     const { camera } = settings();
     try {
-      const image = await decodeImage(upload.bytes, camera, maxPixels, memory);
-      if (camera === null) warn("no camera given: 60° of horizontal view assumed (PUT /scene sets it)");
-      image.warnings.forEach(warn);
-      return await this.#commits(() => this.#commit(upload, image, camera));
+      const prepared = await this.#queue.run(() => prepareImage(upload.bytes, camera, this.#deps));
+      const told = camera === null ? [NO_CAMERA, ...prepared.image.warnings] : prepared.image.warnings;
+      for (const message of told) warnings.add(message);
+      try {
+        return await this.#commits(() => this.#commit(upload, prepared));
+      } catch (error) {
+        await prepared.staged.discard();
+        throw error;
+      }
     } catch (error) {
       if (error instanceof SplatError && isAboutTheImage(error)) this.#reject(upload, error.message);
       throw error;
@@ -175,12 +194,11 @@ export class Intake {
   }
 
   async #commit(
-    { bytes, meta, frameId, sha256, receivedAtS }: Upload,
-    image: DecodedImage,
-    camera: SceneSettings["camera"],
+    { meta, frameId, sha256, receivedAtS }: Upload,
+    { image, camera, staged }: PreparedImage,
   ): Promise<AcceptedFrame> {
     const { frames, store, settings, step, changed } = this.#deps;
-    const placement = placeFrame(meta, this.joints, settings(), true);
+    const placement = this.#place(meta, true);
     this.#refuseMixedPoses(placement);
     const index = frames.lastIndex + 1;
     const frame: AcceptedFrame = {
@@ -197,16 +215,19 @@ export class Intake {
       poseSource: placement.source,
       cameraToWorld: placement.cameraToWorld,
       anglesRad: placement.anglesRad,
+      jointsAgeS: placement.jointsAgeS,
       trainable: this.#isSlowEnough(placement),
       acceptedAtStep: step(),
       stepped: false,
       psnr: null,
     };
-    await store.writeFrame(frame, bytes);
+    await store.writeFrame(frame, staged);
     frames.add(frame);
-    this.#noteDefaultPose(frame);
     if (placement.source === "pending") this.#await(frame, meta, image);
-    else this.#train(frame, image);
+    else {
+      this.#watch.placed(placement);
+      this.#train(frame, image);
+    }
     changed(recordOf(frame));
     return frame;
   }
@@ -222,14 +243,15 @@ export class Intake {
 
   #resolve(pending: PendingPose, patient: boolean): void {
     const { frame, meta, image, timer } = pending;
-    const placement = placeFrame(meta, this.joints, this.#deps.settings(), patient);
+    const placement = this.#place(meta, patient);
     if (placement.source === "pending") return;
     clearTimeout(timer);
     this.#pending.delete(pending);
+    this.#watch.placed(placement);
     this.#deps.frames.setPose(frame, placement, this.#isSlowEnough(placement));
     this.#train(frame, image);
     this.#commits(() => this.#deps.store.writeFrameRecord(frame)).catch((error: unknown) => {
-      this.#deps.warn(`the late pose of ${frame.frameId} was not kept: ${String(error)}`);
+      this.#deps.warnings.add(`the late pose of ${frame.frameId} was not kept: ${String(error)}`);
     });
     this.#deps.changed(recordOf(frame));
   }
@@ -239,6 +261,10 @@ export class Intake {
     if (!frame.trainable && !frame.holdout) return this.#deps.memory.give({ rgba, mask });
     const camera = cameraFromPose(intrinsics, frame.cameraToWorld);
     this.#deps.training.addFrame({ index: frame.index, camera, rgba, mask, holdout: frame.holdout });
+  }
+
+  #place(meta: FrameMeta, patient: boolean): Placement {
+    return placeFrame(meta, this.joints, this.#deps.settings(), patient, this.jointsAgeS);
   }
 
   #reject({ frameId, meta, receivedAtS }: Upload, reason: string): void {
@@ -262,12 +288,6 @@ export class Intake {
     const limit = this.#deps.settings().max_joint_speed_deg_s;
     return limit === null || speedDegS === null || speedDegS <= limit;
   }
-
-  #noteDefaultPose({ poseSource }: AcceptedFrame): void {
-    this.#defaultsInARow = poseSource === "default" ? this.#defaultsInARow + 1 : 0;
-    if (this.#defaultsInARow !== DEFAULT_POSES_TO_WARN) return;
-    this.#deps.warn("no pose: every frame is placed at the same spot");
-  }
 }
 
 interface Upload {
@@ -276,12 +296,6 @@ interface Upload {
   readonly frameId: string;
   readonly sha256: string;
   readonly receivedAtS: number;
-}
-
-/** Hashed off the main thread: a frame may be large. */
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return Buffer.from(digest).toString("hex");
 }
 
 function isHeldOut(index: number, every: number): boolean {

@@ -1,9 +1,9 @@
 /** The embedded backend, whole: scene, app and server. `serve`, the demo and the tests all open it here. */
 import { SplatError } from "../errors.ts";
+import { isLoopbackHost } from "../http/guard.ts";
+import { startServer } from "../http/server.ts";
 import { createApp } from "./app.ts";
-import { isLoopbackHost } from "./guard.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
-import { startServer } from "./server.ts";
 import { startTraining } from "./trainer-thread.ts";
 
 export interface BackendOptions extends Omit<SceneOptions, "startTraining"> {
@@ -42,7 +42,13 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const scene = await Scene.open({ ...options, startTraining: options.startTraining ?? startTraining });
   try {
     const app = createApp({ scene, token, corsOrigins, isLoopback });
-    const server = await startServer({ host, port, fetch: (request) => app.fetch(request) });
+    const server = await startServer({
+      host,
+      port,
+      portHint:
+        "Is another splatctl serve running? Stop it, or give another port with --port (0 = any free one).",
+      fetch: (request) => app.fetch(request),
+    });
     return {
       url: server.url,
       scene,

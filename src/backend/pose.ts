@@ -7,7 +7,6 @@ import {
   type JointReading,
   type JointsAtShutter,
 } from "../robot/joint-history.ts";
-import { nowS } from "../time.ts";
 import { refuse } from "./refuse.ts";
 
 /** A frame's pose, and what it was made from so that it can be made again. */
@@ -19,6 +18,8 @@ export interface Placement {
   readonly anglesRad: readonly number[] | null;
   /** Fastest arm joint at the shutter, deg/s; null when unknown. */
   readonly speedDegS: number | null;
+  /** From the shutter to the nearest joint reading used, seconds ≥ 0; null when there was none. */
+  readonly jointsAgeS: number | null;
 }
 
 /** The settings a pose from joints depends on. */
@@ -29,6 +30,7 @@ const ZEROS: readonly number[] = [0, 0, 0, 0, 0, 0];
 /**
  * Place a frame. `pending` means that the joint reading after the shutter is still awaited: the pose given with it
  * is the one to use if it does not come (call again with `patient: false`).
+ * `latestAgeS`: how old the newest reading is now, for frames that do not say when they were taken.
  * Throws `bad_request` when readings are sent without the shutter time they belong to.
  */
 export function placeFrame(
@@ -36,17 +38,25 @@ export function placeFrame(
   history: JointHistory,
   settings: ArmSettings,
   patient: boolean,
+  latestAgeS: number | null,
 ): Placement {
   const given = meta.camera_to_world?.flat();
   if (given !== undefined) {
-    return { source: "camera_to_world", cameraToWorld: given, anglesRad: null, speedDegS: null };
+    return {
+      source: "camera_to_world",
+      cameraToWorld: given,
+      anglesRad: null,
+      speedDegS: null,
+      jointsAgeS: null,
+    };
   }
-  const [source, joints] = findJoints(meta, history, settings, patient);
+  const [source, joints] = findJoints(meta, history, settings, { patient, latestAgeS });
   return {
     source,
     cameraToWorld: poseFromJoints(joints.anglesRad, settings),
     anglesRad: joints.anglesRad,
     speedDegS: joints.speedDegS,
+    jointsAgeS: joints.ageS,
   };
 }
 
@@ -55,13 +65,13 @@ export function poseFromJoints(anglesRad: readonly number[], settings: ArmSettin
   return cameraToWorld(anglesRad, settings.camera_mount, settings.joint_zero_offsets_rad);
 }
 
-/** [6] rad at the shutter of a frame that brought its readings along, by the clock offset in force; null when none is near. */
+/** Joints at the shutter of a frame that brought its readings along, by the clock offset in force; null when none is near. */
 export function jointsAgain(
   samples: readonly JointReading[],
   capturedAtS: number,
   settings: ArmSettings,
-): readonly number[] | null {
-  return jointsFromSamples(samples, capturedAtS + settings.clock_offset_s)?.anglesRad ?? null;
+): JointsAtShutter | null {
+  return jointsFromSamples(samples, capturedAtS + settings.clock_offset_s);
 }
 
 /** The readings a frame brought along, in the form they are kept in. */
@@ -73,16 +83,17 @@ function findJoints(
   meta: FrameMeta,
   history: JointHistory,
   settings: ArmSettings,
-  patient: boolean,
+  { patient, latestAgeS }: { readonly patient: boolean; readonly latestAgeS: number | null },
 ): [PoseSource, JointsAtShutter] {
   const fromMeta = jointsInMeta(meta, settings);
   if (fromMeta !== null) return fromMeta;
   const latest = history.latest();
   if (latest === null) return ["default", { anglesRad: ZEROS, speedDegS: null, ageS: null }];
-  const ageS = Math.abs((meta.captured_at ?? nowS()) - latest.timeS);
-  const fallback: JointsAtShutter = { anglesRad: latest.anglesRad, speedDegS: null, ageS };
-  if (meta.captured_at === undefined) return ["latest", fallback];
-  const atShutter = history.at(meta.captured_at + settings.clock_offset_s);
+  const { anglesRad } = latest;
+  if (meta.captured_at === undefined) return ["latest", { anglesRad, speedDegS: null, ageS: latestAgeS }];
+  const shutterS = meta.captured_at + settings.clock_offset_s;
+  const fallback = { anglesRad, speedDegS: null, ageS: Math.abs(shutterS - latest.timeS) };
+  const atShutter = history.at(shutterS);
   if (atShutter === "awaited") return [patient ? "pending" : "latest", fallback];
   return atShutter === null ? ["latest", fallback] : ["interpolated", atShutter];
 }

@@ -279,7 +279,7 @@ export class Session {
       maxPixels,
       memory: pictures,
       limits: ingest,
-      warn: (message) => this.warnings.add(message),
+      warnings: this.warnings,
       changed: (record) => this.#onFrame(record),
     });
   }

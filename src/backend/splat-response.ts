@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { plyQuerySchema } from "../api/schema.ts";
 import { encodedSize, encodeScene } from "../splat/formats.ts";
-import { parseAs } from "./body.ts";
+import { parseAs } from "../http/body.ts";
 import type { Session } from "./session.ts";
 
 /** Answer a request for the scene. Throws `bad_request` for a bad query. */

@@ -33,7 +33,7 @@ export function statusOf(session: Session): Omit<Status, "boot_id"> {
     chunks_uploaded: chunks.uploadedCount,
     chunks: chunks.shown,
     joint_angles: [...(joints?.anglesRad ?? [0, 0, 0, 0, 0, 0])],
-    joints_age_s: joints === null ? null : Math.max(0, nowS() - joints.timeS),
+    joints_age_s: session.intake.jointsAgeS,
     version: slot.version,
     engine: { name: "splatctl", device: "cpu", threads: session.threads },
     memory_bytes: process.memoryUsage.rss(),

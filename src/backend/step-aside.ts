@@ -2,7 +2,7 @@
 import { setPriority } from "node:os";
 
 /** Niceness of threads that train while others wait for answers. */
-const NICE = 5;
+const NICE = 10;
 
 /**
  * Lower the priority of the calling thread. Only on Linux, where process 0 means the calling thread alone

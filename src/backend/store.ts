@@ -1,11 +1,12 @@
 /** What a session leaves on disk, so that a restart goes on where it stood. */
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { cameraSchema, jointAnglesSchema, poseSourceSchema } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import { CheckpointFiles } from "./checkpoint-files.ts";
-import { storageError, writeDurably } from "./durable.ts";
+import { storageError, writeAside, writeDurably } from "./durable.ts";
 import type { AcceptedFrame } from "./frames.ts";
 import { savedSessionSchema, type SavedSession } from "./saved-session.ts";
 
@@ -21,8 +22,17 @@ const savedFrameSchema = z.object({
   pose_source: poseSourceSchema,
   camera_to_world: z.array(z.number()).length(16),
   joint_angles: jointAnglesSchema.nullable(),
+  /** Records of before it was kept have none. */
+  joints_age_s: z.number().nullable().default(null),
   joint_samples: z.array(z.tuple([z.number(), jointAnglesSchema])),
 });
+
+/** An image on disk that belongs to no frame yet. */
+export interface StagedImage {
+  readonly path: string;
+  /** It never will. */
+  discard(): Promise<void>;
+}
 
 /** The folder of one session. Every write is whole or absent; what cannot be read is set aside, not fatal. */
 export class SessionStore {
@@ -67,15 +77,23 @@ export class SessionStore {
     await writeDurably(join(this.#folder, "session.json"), [jsonBytes(session)]);
   }
 
-  /** Keep a frame. Throws `storage_full`, and then nothing of it is left. */
-  async writeFrame(frame: AcceptedFrame, bytes: Uint8Array): Promise<void> {
+  /** Put an image on disk before anyone knows its place among the frames. Throws `storage_full`. */
+  async stageImage(bytes: Uint8Array): Promise<StagedImage> {
+    const path = join(this.#folder, "frames", `${randomUUID()}.part`);
+    await writeAside(path, bytes);
+    return { path, discard: () => rm(path, { force: true }) };
+  }
+
+  /** Keep a frame with its staged image. Throws `storage_full`, and then nothing of it is left. */
+  async writeFrame(frame: AcceptedFrame, staged: StagedImage): Promise<void> {
     const image = this.#imagePath(frame);
-    await writeDurably(image, [bytes]);
     try {
+      await rename(staged.path, image);
+      // Syncs the folder too, and with it the image's new name.
       await this.writeFrameRecord(frame);
     } catch (error) {
       await rm(image, { force: true });
-      throw error;
+      throw storageError(error);
     }
   }
 
@@ -198,6 +216,7 @@ function savedFrame(frame: AcceptedFrame): z.infer<typeof savedFrameSchema> {
     pose_source: frame.poseSource,
     camera_to_world: [...frame.cameraToWorld],
     joint_angles: frame.anglesRad === null ? null : [...frame.anglesRad],
+    joints_age_s: frame.jointsAgeS,
     joint_samples: frame.samples.map(({ timeS, anglesRad }) => [timeS, [...anglesRad]]),
   };
 }
@@ -217,6 +236,7 @@ function restoredFrame(saved: z.infer<typeof savedFrameSchema>): AcceptedFrame {
     poseSource: saved.pose_source === "pending" ? "latest" : saved.pose_source,
     cameraToWorld: saved.camera_to_world,
     anglesRad: saved.joint_angles,
+    jointsAgeS: saved.joints_age_s,
     samples: saved.joint_samples.map(([timeS, anglesRad]) => ({ timeS, anglesRad })),
     intrinsics: null,
     acceptedAtStep: 0,

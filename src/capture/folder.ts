@@ -1,10 +1,16 @@
 /** A folder as a source of frames: what is there, then what appears. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { FSWatcher } from "chokidar";
-import { SplatError } from "../errors.ts";
-import { sleep, steadyMs } from "../time.ts";
-import { folderIdentity, listFiles, openFolderWatch, requireFolder, type SeenFile } from "./folder-watch.ts";
+import { SplatError, toSplatError } from "../errors.ts";
+import { steadyMs } from "../time.ts";
+import {
+  folderIdentity,
+  listFiles,
+  openFolderWatch,
+  requireFolder,
+  type FolderWatch,
+  type SeenFile,
+} from "./folder-watch.ts";
 import { isSameVersion, lookAtImage, type FileLook, type FileVersion } from "./image-file.ts";
 import type { Frame, Sample } from "./sample.ts";
 import { exifTimeS } from "./shutter-time.ts";
@@ -41,6 +47,8 @@ const TIMING: FolderTiming = {
   sidecarWaitMs: 300,
   folderGoneMs: 4000,
 };
+/** Listings take at most one part in so many of the time: a large folder is listed less often. */
+const LISTING_SHARE = 50;
 /** How often an idle watch makes sure that the folder is still there. */
 const FOLDER_CHECK_MS = 500;
 /** Longest `frame_id` that the contract takes. */
@@ -81,10 +89,13 @@ class FolderSource {
   readonly #room: WaitingRoom;
   /** What was sent or rejected last under each name, so that the same is not sent or told twice. */
   readonly #settled = new Map<string, { version: FileVersion; outcome: string }>();
-  #watcher: FSWatcher | undefined;
+  #watcher: FolderWatch | undefined;
   #identity: string | null = null;
   #watchError: SplatError | undefined;
   #sidecarsSeen = false;
+  #isListing = false;
+  /** No listing begins sooner. */
+  #nextListingMs = 0;
   #ring: () => void = () => undefined;
 
   constructor(dir: string, options: FolderOptions, signal: AbortSignal) {
@@ -118,7 +129,7 @@ class FolderSource {
   /** The next file to look at; null when the watch is over. */
   async nextDue(): Promise<DueFile | null> {
     let checkedMs = steadyMs();
-    let listedMs = steadyMs();
+    const idleSinceMs = steadyMs();
     while (!this.#signal.aborted) {
       if (this.#watchError !== undefined) throw this.#watchError;
       const nowMs = steadyMs();
@@ -129,9 +140,12 @@ class FolderSource {
         const isThere = await this.#checkFolder();
         if (isThere && isDrained) return null;
         checkedMs = steadyMs();
-        if (isThere && this.#options.once !== true && checkedMs - listedMs >= this.#timing.relistMs) {
-          await this.#relist();
-          listedMs = steadyMs();
+        const isQuiet = checkedMs - idleSinceMs >= this.#timing.relistMs;
+        if (isThere && this.#options.once !== true && isQuiet) {
+          void this.#relist().catch((thrown: unknown) => {
+            this.#watchError ??= toSplatError(thrown);
+            this.#ring();
+          });
         }
         continue;
       }
@@ -140,12 +154,24 @@ class FolderSource {
     return null;
   }
 
-  /** Find files that no event told of: the operating system drops some when a folder fills while its watch starts. */
+  /**
+   * Find files that no event told of: the operating system drops some when a folder fills while its watch starts. Not more
+   * often than every `relistMs`, and what comes meanwhile does not wait for it.
+   */
   async #relist(): Promise<void> {
+    const startMs = steadyMs();
+    if (this.#isListing || startMs < this.#nextListingMs) return;
+    this.#isListing = true;
     const { recursive = false, accepts } = this.#options;
+    // Nearly all are known: what is cheap to ask comes first.
     const isNews = (name: string): boolean =>
-      accepts(name) && !this.#settled.has(name) && !this.#room.has(name);
-    for (const file of await listFiles(this.#dir, recursive, isNews)) this.#note(file, false);
+      !this.#settled.has(name) && !this.#room.has(name) && accepts(name);
+    const files = await listFiles(this.#dir, recursive, isNews, this.#signal);
+    // One that an event told of meanwhile is known better by now.
+    for (const file of files) if (isNews(file.name)) this.#note(file, false);
+    const nowMs = steadyMs();
+    this.#nextListingMs = nowMs + Math.max(this.#timing.relistMs, LISTING_SHARE * (nowMs - startMs));
+    this.#isListing = false;
   }
 
   /** Look at a file and make a frame of it; null when it is not one, or not yet. */
@@ -208,9 +234,18 @@ class FolderSource {
 
   /** Wait until something happens, at most `ms`. */
   async #idle(ms: number): Promise<void> {
-    const wake = new AbortController();
-    this.#ring = () => wake.abort();
-    await sleep(Math.max(ms, 1), AbortSignal.any([wake.signal, this.#signal])).catch(() => undefined);
+    if (this.#signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, Math.max(ms, 1));
+      // Not AbortSignal.any: on Node 20 the signal, which lives for days, would keep a little of each.
+      this.#signal.addEventListener("abort", wake);
+      this.#ring = wake;
+    });
   }
 
   /** True when the folder is where it was; else wait for it to come back and watch the new one. */

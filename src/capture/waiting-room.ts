@@ -55,12 +55,15 @@ export class WaitingRoom {
   note(name: string, version: FileVersion, nowMs: number, sinceMs = nowMs): void {
     const known = this.#candidates.get(name);
     if (known !== undefined && isSameVersion(known.version, version)) return;
+    const { settleMs, growingAfterMs } = this.#timing;
+    const firstSeenMs = known?.firstSeenMs ?? nowMs;
     this.#candidates.delete(name); // what changed goes to the end: frames are sent in order of completion
     this.#candidates.set(name, {
       version,
-      firstSeenMs: known?.firstSeenMs ?? nowMs,
+      firstSeenMs,
       sinceMs: Math.min(sinceMs, nowMs),
-      dueMs: nowMs + this.#timing.settleMs,
+      // One that never rests is looked at all the same when patience with it is over.
+      dueMs: Math.min(nowMs + settleMs, Math.max(nowMs, firstSeenMs + growingAfterMs)),
     });
   }
 

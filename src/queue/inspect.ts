@@ -7,7 +7,8 @@ import { Journal } from "./journal.ts";
 import { listSpoolFolders, readPurpose, realFolder, type SpoolPurpose } from "./open-spool.ts";
 import { failedPaths, framePath, journalPath, readContents, type FailedFrame } from "./spool-contents.ts";
 import { spoolError } from "./spool-error.ts";
-import { isGone, lockSpool, readSpoolOwner, type SpoolOwner } from "./spool-lock.ts";
+import { isGone, type LockOwner } from "./file-lock.ts";
+import { lockSpool, readSpoolOwner } from "./spool-lock.ts";
 
 /** How a spool stands. */
 export interface SpoolReport extends SpoolPurpose {
@@ -22,7 +23,7 @@ export interface SpoolReport extends SpoolPurpose {
   readonly failed: readonly FailedFrame[];
   readonly sizeBytes: number;
   /** Who holds it; null when nobody does. */
-  readonly owner: SpoolOwner | null;
+  readonly owner: LockOwner | null;
 }
 
 /** Every spool below `root`, of one captured folder when `only` names it. Throws `bad_input` for one that cannot be read. */

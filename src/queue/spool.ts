@@ -23,7 +23,7 @@ import {
 } from "./spool-contents.ts";
 import { RecentFrames } from "./recent-frames.ts";
 import { forgetful, spoolError, spoolFull } from "./spool-error.ts";
-import type { SpoolLock } from "./spool-lock.ts";
+import type { FileLock } from "./file-lock.ts";
 import { TakenFiles } from "./taken-files.ts";
 
 export interface SpoolOptions {
@@ -53,7 +53,7 @@ const NO_ROOM = new Set(["ENOSPC", "EDQUOT"]);
 export class Spool {
   readonly folder: string;
   readonly #options: SpoolOptions;
-  readonly #lock: SpoolLock;
+  readonly #lock: FileLock;
   readonly #journal: Journal;
   readonly #bell = new Bell();
   readonly #kept: KeptFrames;
@@ -69,7 +69,7 @@ export class Spool {
   readonly #recent = new RecentFrames();
   #work: Promise<void> = Promise.resolve();
 
-  constructor(folder: string, contents: SpoolContents, lock: SpoolLock, options: SpoolOptions) {
+  constructor(folder: string, contents: SpoolContents, lock: FileLock, options: SpoolOptions) {
     this.folder = folder;
     this.#options = options;
     this.#lock = lock;

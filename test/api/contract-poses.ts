@@ -8,8 +8,8 @@ const LEFT = [0.5, 0, 0, 0, 0, 0];
 const RIGHT = [-0.5, 0, 0, 0, 0, 0];
 const MIDDLE = [0, 0, 0, 0, 0, 0];
 
-/** Define the tests. */
-export function poseTests(backend: () => Caller): void {
+/** Define the tests. `saysJointAges`: see `contractSuite`. */
+export function poseTests(backend: () => Caller, saysJointAges: boolean): void {
   async function joints(joint_angles: number[], captured_at?: number): Promise<void> {
     const body = { joint_angles, captured_at };
     await backend().ok(jointResponseSchema, "POST", "/update-joint-angles", body);
@@ -105,6 +105,75 @@ export function poseTests(backend: () => Caller): void {
       expect(await place({ frame_id: "a", captured_at: t })).toBe("pending");
       await sleep(400);
       expect((await backend().frames())[0].pose_source).toBe("latest");
+    });
+
+    it("says how old a frame's joints are, in the answer and in the list", async () => {
+      const t = nowS();
+      const joint_samples: FrameMeta["joint_samples"] = [
+        [t - 0.1, LEFT],
+        [t + 0.1, RIGHT],
+      ];
+      const expectAge = async (meta: FrameMeta, wantedS: number | null): Promise<void> => {
+        const answer = await backend().upload(await picture(1), meta);
+        const listed = (await backend().frames()).find(({ frame_id }) => frame_id === answer.frame_id);
+        for (const age of [answer.joints_age_s, listed?.joints_age_s]) {
+          if (age === undefined && !saysJointAges) continue;
+          if (wantedS === null) expect(age).toBeNull();
+          else expect(age).toBeCloseTo(wantedS, 3);
+        }
+      };
+      await expectAge({ captured_at: t }, null);
+      await joints(LEFT, t - 0.05);
+      await joints(RIGHT, t + 0.02);
+      await expectAge({ captured_at: t }, 0.02);
+      await expectAge({ captured_at: t + 3.02 }, 3);
+      await expectAge({ captured_at: t, joint_angles: LEFT }, 0);
+      await expectAge({ captured_at: t, joint_samples }, 0.1);
+    });
+
+    it.runIf(saysJointAges)("warns while a joint stream that stopped places frames, once", async () => {
+      const warnings = async (): Promise<string[]> =>
+        (await backend().status()).warnings.filter((text) => text.startsWith("no joint reading for a while"));
+      const t = nowS();
+      await joints(LEFT, t - 0.05);
+      await joints(LEFT, t);
+      expect(await place({ captured_at: t })).toBe("interpolated");
+      expect(await warnings()).toEqual([]);
+      for (const laterS of [2, 3, 4]) expect(await place({ captured_at: t + laterS })).toBe("latest");
+      expect(await warnings()).toHaveLength(1);
+      await joints(RIGHT, t + 4.9);
+      await joints(RIGHT, t + 5);
+      expect(await place({ captured_at: t + 4.95 })).toBe("interpolated");
+      expect(await warnings()).toEqual([]);
+    });
+
+    it.runIf(saysJointAges)("one reading dated ahead of the others does not hide them", async () => {
+      const t = nowS();
+      await joints(MIDDLE, t - 0.1);
+      await joints(LEFT, t + 1800);
+      for (const dt of [-0.05, 0.05, 0.1]) await joints(RIGHT, t + dt);
+      expect(await place({ captured_at: t })).toBe("interpolated");
+      expect((await backend().status()).joint_angles).toEqual(RIGHT);
+    });
+
+    it.each([-30_000, 1800])("joints and frames by one clock that is %s s off are matched", async (offS) => {
+      const t = nowS() + offS;
+      await joints(LEFT, t - 0.05);
+      await joints(RIGHT, t + 0.05);
+      expect(await place({ captured_at: t })).toBe("interpolated");
+    });
+
+    it("a wrist that turns over π turns the short way, also by readings beyond it", async () => {
+      const t = nowS();
+      const turned = (wrist: number): number[] => [0, 0, 0, 0, wrist, 0];
+      await joints(turned(Math.PI - 0.1), t - 0.1);
+      await joints(turned(-Math.PI + 0.1), t + 0.1);
+      await place({ frame_id: "turned", captured_at: t });
+      await place({ frame_id: "wanted", joint_angles: turned(Math.PI) });
+      await place({ frame_id: "beyond", joint_angles: turned(-Math.PI - 2) });
+      await place({ frame_id: "within", joint_angles: turned(Math.PI - 2) });
+      await expectSamePose("turned", "wanted");
+      await expectSamePose("beyond", "within");
     });
 
     it("warns at once when five frames in a row have no pose at all", async () => {

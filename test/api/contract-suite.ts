@@ -35,11 +35,14 @@ import { trainingTests } from "./contract-training.ts";
 /** Settings that make training cheap. */
 const SMALL = { max_gaussians: 300, sh_degree: 0, finish_seconds: 1 };
 
-/** Define the suite. `onLoopback`: the backend listens on a loopback port, so foreign hosts must be refused. */
+/**
+ * Define the suite. `onLoopback`: the backend listens on a loopback port, so foreign hosts must be refused.
+ * `saysJointAges`: it has what the contract leaves open about joints: their age, warnings, stamps from the future.
+ */
 export function contractSuite(
   name: string,
   reach: () => Promise<Reach>,
-  options: { readonly onLoopback?: boolean } = {},
+  options: { readonly onLoopback?: boolean; readonly saysJointAges?: boolean } = {},
 ): void {
   describe(`contract: ${name}`, () => {
     let open: Reach | undefined;
@@ -64,7 +67,7 @@ export function contractSuite(
     routeTests(backend);
     badRequestTests(backend);
     frameTests(backend);
-    poseTests(backend);
+    poseTests(backend, options.saysJointAges === true);
     sceneTests(backend);
     trainingTests(backend);
     originTests(backend, options.onLoopback === true);
@@ -220,7 +223,11 @@ function badRequestTests(backend: () => Caller): void {
       ["is no object", "[]"],
       ["holds NaN", '{"captured_at": NaN}'],
       ["holds five joints", { joint_angles: [0, 0, 0, 0, 0] }],
-      ["holds degrees", { joint_angles: [0, 0, 90, 0, 0, 0] }],
+      ["holds seven joints", { joint_angles: [0, 0, 0, 0, 0, 0, 0] }],
+      ["holds null for a joint", { joint_angles: [0, 0, 0, null, 0, 0] }],
+      ["holds a string for a joint", { joint_angles: [0, 0, 0, "0", 0, 0] }],
+      ["holds a joint that overflows", '{"joint_angles": [0, 0, 0, 1e999, 0, 0]}'],
+      ["holds samples of five joints", { captured_at: 1, joint_samples: [[1, [0, 0, 0, 0, 0]]] }],
       ["holds samples without a time", { captured_at: 1, joint_samples: [[[0, 0, 0, 0, 0, 0]]] }],
       ["holds a frame_id that is too long", { frame_id: "x".repeat(LIMITS.frameIdLength + 1) }],
       ["holds an empty frame_id", { frame_id: "" }],
@@ -229,6 +236,15 @@ function badRequestTests(backend: () => Caller): void {
       ["holds a holdout that is no boolean", { holdout: "yes" }],
     ])("meta that %s", async (_what, meta) => {
       await backend().uploadNo("bad_request", await picture(1), meta);
+      expect((await backend().status()).frame_count).toBe(0);
+    });
+
+    it.each([
+      ["joint_angles", { joint_angles: [0, 0, 90, 0, 0, 0] }],
+      ["joint_samples", { captured_at: 1, joint_samples: [[1, [0, 0, 90, 0, 0, 0]]] }],
+    ])("meta whose %s are in degrees", async (_what, meta) => {
+      const { error } = await backend().uploadNo("bad_request", await picture(1), meta);
+      expect(`${error.hint}`).toMatch(/degrees/i);
       expect((await backend().status()).frame_count).toBe(0);
     });
 

@@ -55,8 +55,8 @@ function overNetwork(url: string): Promise<Reach> {
   });
 }
 
-contractSuite("embedded backend, as a function", () => overFunction());
-contractSuite("embedded backend, on a port", () => overPort(), { onLoopback: true });
+contractSuite("embedded backend, as a function", () => overFunction(), { saysJointAges: true });
+contractSuite("embedded backend, on a port", () => overPort(), { onLoopback: true, saysJointAges: true });
 tokenSuite("embedded backend, as a function", () => overFunction(TOKEN), TOKEN);
 tokenSuite("embedded backend, on a port", () => overPort(TOKEN), TOKEN);
 

@@ -1,7 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import sharp from "sharp";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { FrameRecord, UploadResponse } from "../../src/api/schema.ts";
 import { poseFromJoints } from "../../src/backend/pose.ts";
 import { nowS, sleep } from "../../src/time.ts";
@@ -14,6 +16,7 @@ import {
   refusalOf,
   type TestBackend,
 } from "../helpers/backend-fixture.ts";
+import { smallDisk } from "../helpers/small-disk.ts";
 
 async function accepted(response: Response): Promise<UploadResponse> {
   const text = await response.text();
@@ -183,14 +186,21 @@ describe("what the trainer is given", () => {
 
 describe.skipIf(!existsSync("/dev/full"))("a full disk", () => {
   it("refuses the frame, keeps nothing of it, and takes it when there is room again", async () => {
-    const backend = await openTestBackend();
+    const disk = await smallDisk(200_000);
+    onTestFinished(() => disk.close());
+    const backend = await openTestBackend({ dataDir: join(disk.folder, "data") });
     const folder = join(backend.dataDir, "state/main/frames");
-    await symlink("/dev/full", join(folder, "000001.jpg.part"));
-    const answer = await backend.upload(await jpeg(1), { frame_id: "a" });
+    const raw = { width: 600, height: 400, channels: 3 } as const;
+    const large = await sharp(randomBytes(600 * 400 * 3), { raw })
+      .png()
+      .toBuffer();
+    expect(large.length).toBeGreaterThan(200_000);
+    const answer = await backend.upload(large, { frame_id: "large" });
     expect(answer.headers.get("retry-after")).not.toBeNull();
     expect(await refusalOf(answer)).toMatchObject({ status: 507, code: "storage_full" });
     expect(await readdir(folder)).toEqual([]);
     expect(backend.scene.status()).toMatchObject({ frame_count: 0, rejected_count: 0, durable_through: 0 });
+    // Room for the image, and none for what is known of it.
     await symlink("/dev/full", join(folder, "000001.json.part"));
     expect(await refusalOf(await backend.upload(await jpeg(1), { frame_id: "a" }))).toMatchObject({
       status: 507,
@@ -202,12 +212,14 @@ describe.skipIf(!existsSync("/dev/full"))("a full disk", () => {
   });
 });
 
-it("warns at the fifth frame in a row without any pose", async () => {
+it("warns at the fifth frame in a row without any pose, until one has a pose", async () => {
   const backend = await openTestBackend();
   for (let seed = 1; seed <= 5; seed++) {
     expect(backend.scene.status().warnings.join()).not.toContain("no pose");
     await backend.upload(await jpeg(seed));
   }
   expect(backend.scene.status().warnings.join()).toContain("no pose: every frame is placed at the same spot");
+  await backend.upload(await jpeg(6), { joint_angles: [0.1, 0, 0, 0, 0, 0] });
+  expect(backend.scene.status().warnings.join()).not.toContain("no pose");
   await sleep(0);
 });

@@ -7,6 +7,8 @@ import { poseAt } from "../helpers/backend-fixture.ts";
 
 const HOME = [0, 0, 0, 0, 0, 0];
 const BENT = [0.4, -0.2, 0.6, 0.2, -0.4, 1];
+/** How old the newest reading is now, s. */
+const LATEST_AGE_S = 7;
 /** [6] rad, a share of the way from home to bent. */
 const partway = (share: number): number[] => BENT.map((angle) => angle * share);
 
@@ -17,7 +19,7 @@ function historyOf(...readings: (readonly [number, readonly number[]])[]): Joint
 }
 
 function place(meta: FrameMeta, history: JointHistory, settings: Partial<typeof DEFAULT_SETTINGS> = {}) {
-  return placeFrame(meta, history, { ...DEFAULT_SETTINGS, ...settings }, true);
+  return placeFrame(meta, history, { ...DEFAULT_SETTINGS, ...settings }, true, LATEST_AGE_S);
 }
 
 function expectAngles(actual: readonly number[] | null, wanted: readonly number[]): void {
@@ -76,7 +78,9 @@ describe("updates around the shutter", () => {
   it("are waited for while only the later one is missing", () => {
     const history = historyOf([9.9, BENT]);
     expect(place({ captured_at: 10 }, history)).toMatchObject({ source: "pending", anglesRad: BENT });
-    expect(placeFrame({ captured_at: 10 }, history, DEFAULT_SETTINGS, false).source).toBe("latest");
+    expect(placeFrame({ captured_at: 10 }, history, DEFAULT_SETTINGS, false, LATEST_AGE_S).source).toBe(
+      "latest",
+    );
     expect(place({ captured_at: 12 }, history).source).toBe("latest");
   });
   it("count when they come late and out of order", () => {
@@ -89,6 +93,29 @@ describe("updates around the shutter", () => {
   it("are forgotten after 30 s", () => {
     const history = historyOf([10, HOME], [10.1, HOME], [40.2, BENT]);
     expect(place({ captured_at: 10.05 }, history).source).toBe("latest");
+  });
+});
+
+describe("how old the joints are", () => {
+  const history = historyOf([9.9, HOME], [9.98, BENT], [10.1, HOME]);
+  it.each<[string, FrameMeta, JointHistory, number | null]>([
+    ["a given pose has none", { captured_at: 10, camera_to_world: poseAt(1) }, history, null],
+    ["interpolated: from the nearer reading", { captured_at: 10 }, history, 0.02],
+    ["its own readings", { captured_at: 10, joint_samples: [[9.95, HOME]] }, history, 0.05],
+    ["joints in meta are those of the shutter", { captured_at: 10, joint_angles: BENT }, history, 0],
+    ["the latest: from the shutter", { captured_at: 14 }, history, 3.9],
+    ["the latest, after the shutter", { captured_at: 5 }, history, 5.1],
+    ["the latest, without a shutter time: until now", {}, history, LATEST_AGE_S],
+    ["while the later reading is awaited", { captured_at: 10.2 }, history, 0.1],
+    ["nobody ever sent any", { captured_at: 10 }, historyOf(), null],
+  ])("%s", (_, meta, readings, ageS) => {
+    const { jointsAgeS } = place(meta, readings);
+    if (ageS === null) expect(jointsAgeS).toBeNull();
+    else expect(jointsAgeS).toBeCloseTo(ageS, 9);
+  });
+
+  it("counts the clock offset", () => {
+    expect(place({ captured_at: 12 }, history, { clock_offset_s: -0.9 }).jointsAgeS).toBeCloseTo(1, 9);
   });
 });
 
@@ -109,6 +136,21 @@ describe("readings sent with a frame", () => {
     expect(jointsFromSamples(samples, 10.2)?.anglesRad).toEqual(BENT);
     expect(jointsFromSamples(samples, 9.9)?.anglesRad).toEqual(BENT);
     expect(jointsFromSamples(samples, 10.3)).toBeNull();
+  });
+  it("further apart than 250 ms are not interpolated: the nearer one stands for the shutter", () => {
+    const far: FrameMeta["joint_samples"] = [
+      [9.9, HOME],
+      [10.2, BENT],
+    ];
+    const placed = place({ captured_at: 10, joint_samples: far }, historyOf());
+    expect(placed).toMatchObject({ source: "samples", anglesRad: HOME, speedDegS: null });
+    const inAHole: FrameMeta["joint_samples"] = [
+      [9.7, HOME],
+      [10.3, BENT],
+    ];
+    expect(place({ captured_at: 10, joint_samples: inAHole }, historyOf()).source).toBe("default");
+    const instead = { captured_at: 10, joint_samples: inAHole, joint_angles: BENT };
+    expect(place(instead, historyOf())).toMatchObject({ source: "meta", anglesRad: BENT });
   });
   it("need the shutter time they lie around", () => {
     expect(() => place({ joint_samples: [[10, HOME]] }, historyOf())).toThrow(/captured_at/);

@@ -1,6 +1,7 @@
+import { getEventListeners } from "node:events";
 import { appendFile, mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { frameNameFilter } from "../../src/capture/frame-names.ts";
 import { watchFolder, type FolderOptions } from "../../src/capture/folder.ts";
 import type { Frame, Sample } from "../../src/capture/sample.ts";
@@ -28,7 +29,8 @@ function start(dir: string, options: Partial<FolderOptions> = {}) {
     if (done === true) throw new Error("the watch has ended");
     return value;
   };
-  return { frames, next, rejected, warnings, stop: () => controller.abort() };
+  const { signal } = controller;
+  return { frames, next, rejected, warnings, signal, stop: () => controller.abort() };
 }
 
 async function drain(dir: string, options: Partial<FolderOptions> = {}) {
@@ -182,6 +184,30 @@ test("ends quietly when the signal aborts while idle", async () => {
   const next = watch.frames.next();
   watch.stop();
   expect(await next).toMatchObject({ done: true });
+});
+
+test("waiting leaves nothing behind at a signal that lives on", async () => {
+  const composites = vi.spyOn(AbortSignal, "any");
+  const dir = await tempFolder();
+  const watch = start(dir);
+  for (const n of [1, 2, 3, 4]) {
+    const next = watch.next();
+    await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+    await next;
+    expect(getEventListeners(watch.signal, "abort")).toHaveLength(0);
+  }
+  expect(composites).not.toHaveBeenCalled();
+});
+
+test("a file that no event told of is found all the same", async () => {
+  const dir = await tempFolder();
+  let isDeaf = true;
+  const watch = start(dir, { accepts: () => !isDeaf });
+  const next = watch.next();
+  await writeFile(join(dir, "1.jpg"), await jpeg(1));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  isDeaf = false;
+  expect((await next).value.name).toBe("1.jpg");
 });
 
 test("a missing folder and a file in its place are clear errors", async () => {

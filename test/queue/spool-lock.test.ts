@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
-import { lockSpool, readSpoolOwner, type SpoolLock, type SpoolOwner } from "../../src/queue/spool-lock.ts";
-import { nowS } from "../../src/time.ts";
+import type { FileLock, LockOwner } from "../../src/queue/file-lock.ts";
+import { lockSpool, readSpoolOwner } from "../../src/queue/spool-lock.ts";
+import { nowS, sleep } from "../../src/time.ts";
 import { tempFolder } from "../helpers/pictures.ts";
 
 const BEAT = { beatMs: 20 };
@@ -14,13 +15,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-async function lock(dir: string): Promise<SpoolLock> {
+async function lock(dir: string): Promise<FileLock> {
   const taken = await lockSpool(dir, BEAT);
   onTestFinished(() => taken.release().catch(() => undefined));
   return taken;
 }
 
-async function writeOwner(dir: string, owner: Partial<SpoolOwner>): Promise<void> {
+async function writeOwner(dir: string, owner: Partial<LockOwner>): Promise<void> {
   const whole = { token: "other", pid: process.pid, host: "elsewhere", beat: 0, time: nowS(), ...owner };
   await writeFile(join(dir, "lock"), JSON.stringify(whole));
 }
@@ -95,8 +96,33 @@ test("an owner whose file is removed or another's notices, and leaves the other'
   const second = await lock(dir);
   await noticed;
   expect(first.lost.reason).toMatchObject({ code: "bad_input" });
-  const text = JSON.parse(await readFile(join(dir, "lock"), "utf8")) as SpoolOwner;
+  const text = JSON.parse(await readFile(join(dir, "lock"), "utf8")) as LockOwner;
   await first.release();
   expect((await readSpoolOwner(dir))?.token).toBe(text.token);
   expect(second.lost.aborted).toBe(false);
+});
+
+// Windows moves no file that is open.
+test.skipIf(process.platform === "win32")("a lock that cannot be read for a while is not lost", async () => {
+  const dir = await tempFolder();
+  const [path, aside, loop] = ["lock", "aside", "loop"].map((name) => join(dir, name));
+  const taken = await lock(dir);
+  await link(path, aside);
+  await symlink("lock", loop);
+  await rename(loop, path); // a link to itself: ELOOP
+  const beatOf = async (): Promise<number> => (JSON.parse(await readFile(aside, "utf8")) as LockOwner).beat;
+  const last = (await beatOf()) + 3;
+  while ((await beatOf()) < last) await sleep(5);
+  expect(taken.lost.aborted).toBe(false);
+  await rename(aside, path);
+  await taken.release();
+  expect(await readSpoolOwner(dir)).toBeNull();
+});
+
+test("what is not ours by its token is not taken away", async () => {
+  const dir = await tempFolder();
+  const taken = await lock(dir);
+  await writeFile(join(dir, "lock"), "{}");
+  await taken.release();
+  expect(await readFile(join(dir, "lock"), "utf8")).toBe("{}");
 });

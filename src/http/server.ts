@@ -8,6 +8,8 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** What to do when the port is taken, one sentence. */
+  readonly portHint?: string | undefined;
   readonly fetch: (request: Request) => Response | Promise<Response>;
 }
 
@@ -24,11 +26,12 @@ const CLOSE_GRACE_MS = 5000;
 const SWEEP_MS = 20;
 
 /** Listen. Throws `bad_input` when the port is taken or the host is not one of this machine's. */
-export async function startServer({ host, port, fetch }: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { host, port, fetch } = options;
   // Its faster stand-ins for Request and Response would replace the global ones, for whoever shares this process.
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(cannotListen(host, port, error)));
+    server.once("error", (error) => reject(cannotListen(options, error)));
     server.listen(port, host, resolve);
   });
   return { url: urlOf(host, (server.address() as AddressInfo).port), close: () => closeServer(server) };
@@ -50,10 +53,10 @@ function urlOf(host: string, port: number): string {
   return `http://${name}:${port}`;
 }
 
-function cannotListen(host: string, port: number, error: NodeJS.ErrnoException): SplatError {
+function cannotListen({ host, port, portHint }: ServerOptions, error: NodeJS.ErrnoException): SplatError {
   if (error.code === "EADDRINUSE") {
     return new SplatError("bad_input", `port ${port} on ${host} is in use`, {
-      hint: "Is another splatctl serve running? Stop it, or give another port with --port (0 = any free one).",
+      hint: portHint ?? "Give another port with --port (0 = any free one).",
     });
   }
   return new SplatError("bad_input", `cannot listen on ${host}:${port}: ${messageOf(error)}`, {
