@@ -21,6 +21,12 @@ export interface JointsAtShutter {
 /** Readings further apart than this say too little about the time between them. */
 export const MAX_GAP_S = 0.25;
 
+/** A reading dated this long before the newest one came late, or the newest was dated wrong. */
+const MAX_LATE_S = 1;
+
+/** Some 3 kHz over the backend's 30 s: whatever stamps a sender makes up, memory stays bounded. */
+const MAX_READINGS = 100_000;
+
 /** The gripper (sixth) moves the jaw, not the camera. */
 const ARM_JOINT_COUNT = 5;
 
@@ -28,15 +34,17 @@ const ARM_JOINT_COUNT = 5;
 const CUT_BATCH = 1024;
 
 /**
- * The readings of the last `keepS` seconds, in time order. Its size is bounded by the rate of the readings alone.
- * A clock that was set back by more than the window begins a new history: what was dated after the new time would hide
- * all that follows.
+ * The readings of the last `keepS` seconds, in time order; of two with one time the later to come. Its size is bounded.
+ * What is dated ahead of all that follows does not hide it for long: a reading from before the window begins a new
+ * history (the clock was set back), and two in a row from over a second before the newest take what is after them away.
  */
 export class JointHistory {
   readonly #keepS: number;
   #readings: JointReading[] = [];
   /** Place of the oldest reading that still counts. */
   #first = 0;
+  /** Readings in a row that were dated long before the newest. */
+  #lateInARow = 0;
 
   constructor(keepS: number) {
     this.#keepS = keepS;
@@ -44,13 +52,28 @@ export class JointHistory {
 
   /** Late readings are put in their place; what is older than the window is dropped. */
   add(reading: JointReading): void {
-    const latest = this.latest();
-    if (latest !== null && reading.timeS < latest.timeS - this.#keepS) this.clear();
+    this.#dropWhatHides(reading.timeS);
     const at = this.#placeAfter(reading.timeS);
-    if (at === this.#readings.length) this.#readings.push(reading);
+    const isAgain = at > this.#first && this.#readings[at - 1].timeS === reading.timeS;
+    if (isAgain) this.#readings[at - 1] = reading;
+    else if (at === this.#readings.length) this.#readings.push(reading);
     else this.#readings.splice(at, 0, reading);
+    this.#dropOld();
+  }
+
+  #dropWhatHides(timeS: number): void {
+    const latest = this.latest();
+    const isLate = latest !== null && timeS < latest.timeS - MAX_LATE_S;
+    this.#lateInARow = isLate ? this.#lateInARow + 1 : 0;
+    if (latest === null || !isLate) return;
+    // One reading may be late; when the next is too, it is the newest that was dated wrong.
+    if (timeS < latest.timeS - this.#keepS) this.clear();
+    else if (this.#lateInARow > 1) this.#readings.length = this.#placeAfter(timeS);
+  }
+
+  #dropOld(): void {
     const oldestS = this.#readings[this.#readings.length - 1].timeS - this.#keepS;
-    while (this.#readings[this.#first].timeS < oldestS) this.#first++;
+    while (this.#readings[this.#first].timeS < oldestS || this.size > MAX_READINGS) this.#first++;
     if (this.#first < CUT_BATCH) return;
     this.#readings.splice(0, this.#first);
     this.#first = 0;
@@ -59,6 +82,7 @@ export class JointHistory {
   clear(): void {
     this.#readings = [];
     this.#first = 0;
+    this.#lateInARow = 0;
   }
 
   /** In time order. */
@@ -92,8 +116,8 @@ export class JointHistory {
     }
     const later = this.#readings[after];
     const before = after > this.#first ? this.#readings[after - 1] : later;
-    if (later.timeS !== timeS && (before === later || later.timeS - before.timeS > MAX_GAP_S)) return null;
-    return interpolate(before, later, timeS);
+    if (before !== later && later.timeS - before.timeS <= MAX_GAP_S) return interpolate(before, later, timeS);
+    return later.timeS === timeS ? { anglesRad: later.anglesRad, speedDegS: null, ageS: 0 } : null;
   }
 
   /** Place of the first reading not before a moment. */

@@ -13,7 +13,7 @@ export interface SourceListener {
   onNote(line: string): void;
   /** Something the user should know and can do something about, told when it begins, not again while it lasts. */
   onWarning(line: string): void;
-  /** About once a second, from sources that can tell. */
+  /** About once a second, from sources that can tell; of no joint when none answers. */
   onHealth?(health: readonly JointHealth[]): void;
 }
 

@@ -1,6 +1,6 @@
-/** Forward kinematics of the SO-101: joint angles → where the gripper is, and where its camera looks from. */
+/** Kinematics of the SO-101: joint angles → where the gripper is and its camera looks from, and how these move with them. */
 import { compose, multiply, quaternionToRotation, rollPitchYawToRotation } from "./rigid.ts";
-import { ARM_JOINTS } from "./so101.ts";
+import { ARM_JOINTS, GRIPPER_FRAME } from "./so101.ts";
 
 /** Where a camera sits on `gripper_link`, OpenCV optical axes: translation [3] m, rotation [4] w, x, y, z. */
 export interface Mount {
@@ -11,18 +11,22 @@ export interface Mount {
 const FIXED_STEPS = ARM_JOINTS.map((joint) =>
   compose(rollPitchYawToRotation(joint.rollPitchYawRad), joint.translationM),
 );
+const GRIPPER_FRAME_STEP = compose(
+  rollPitchYawToRotation(GRIPPER_FRAME.rollPitchYawRad),
+  GRIPPER_FRAME.translationM,
+);
 
 /**
  * [16] row-major `base_link` → `gripper_link`, metres.
  * `jointsRad`: ≥ 5 angles in motor order; `zeroOffsetsRad`: [5] added to them (true angle = reading + offset).
  */
 export function gripperPose(jointsRad: readonly number[], zeroOffsetsRad?: readonly number[]): number[] {
-  let pose = FIXED_STEPS[0];
-  for (let joint = 0; joint < FIXED_STEPS.length; joint++) {
-    if (joint > 0) pose = multiply(pose, FIXED_STEPS[joint]);
-    pose = turnAboutZ(pose, jointsRad[joint] + (zeroOffsetsRad?.[joint] ?? 0));
-  }
-  return pose;
+  return linkPoses(jointsRad, zeroOffsetsRad)[FIXED_STEPS.length - 1];
+}
+
+/** [16] row-major `base_link` → `gripper_frame_link`, the point that inverse kinematics of others aims; see `gripperPose`. */
+export function gripperFramePose(jointsRad: readonly number[], zeroOffsetsRad?: readonly number[]): number[] {
+  return multiply(gripperPose(jointsRad, zeroOffsetsRad), GRIPPER_FRAME_STEP);
 }
 
 /**
@@ -41,6 +45,57 @@ export function cameraToWorld(
     pose[row + 2] = -pose[row + 2];
   }
   return pose;
+}
+
+/**
+ * How `gripper_link` moves with each joint: [6,5] row-major, in the axes of `base_link`. Rows 0–2: its origin, m/rad;
+ * rows 3–5: its rotation vector, rad/rad. Columns: the five arm joints, or, what is the same, their zero offsets.
+ */
+export function gripperJacobian(jointsRad: readonly number[], zeroOffsetsRad?: readonly number[]): number[] {
+  const poses = linkPoses(jointsRad, zeroOffsetsRad);
+  return jacobianAt(poses, originOf(poses[poses.length - 1]));
+}
+
+/** How the camera's pinhole moves with each joint: [6,5] as `gripperJacobian`. */
+export function cameraJacobian(
+  jointsRad: readonly number[],
+  mount: Mount,
+  zeroOffsetsRad?: readonly number[],
+): number[] {
+  const poses = linkPoses(jointsRad, zeroOffsetsRad);
+  const [x, y, z] = mount.translation_m;
+  const m = poses[poses.length - 1];
+  const pinhole = [0, 4, 8].map((row) => m[row] * x + m[row + 1] * y + m[row + 2] * z + m[row + 3]);
+  return jacobianAt(poses, pinhole);
+}
+
+/** Geometric Jacobian of a [3] point that moves with the last link: axis × (point − joint), above axis. */
+function jacobianAt(poses: readonly (readonly number[])[], point: readonly number[]): number[] {
+  const rows: number[][] = [[], [], [], [], [], []];
+  for (const pose of poses) {
+    // Turning about its own z axis, a joint leaves that axis and its origin where they were before.
+    const [ax, ay, az] = [pose[2], pose[6], pose[10]];
+    const [x, y, z] = originOf(pose).map((value, i) => point[i] - value);
+    [ay * z - az * y, az * x - ax * z, ax * y - ay * x, ax, ay, az].forEach((value, i) =>
+      rows[i].push(value),
+    );
+  }
+  return rows.flat();
+}
+
+/** Pose of the link behind each joint, `base_link` → link; the last one is `gripper_link`. */
+function linkPoses(jointsRad: readonly number[], zeroOffsetsRad?: readonly number[]): number[][] {
+  const poses: number[][] = [];
+  for (let joint = 0; joint < FIXED_STEPS.length; joint++) {
+    const step = FIXED_STEPS[joint];
+    const unturned = joint === 0 ? step : multiply(poses[joint - 1], step);
+    poses.push(turnAboutZ(unturned, jointsRad[joint] + (zeroOffsetsRad?.[joint] ?? 0)));
+  }
+  return poses;
+}
+
+function originOf(pose: readonly number[]): number[] {
+  return [pose[3], pose[7], pose[11]];
 }
 
 /** pose · Rz(angle): only the first two columns change. */

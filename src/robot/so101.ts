@@ -60,6 +60,12 @@ export const ARM_JOINTS: readonly Joint[] = [
     upperRad: 2.84121,
   },
 ];
+
+/** Fixed step `gripper_link` → `gripper_frame_link`: the point between the fingertips, +z out along them. */
+export const GRIPPER_FRAME: Pick<Joint, "translationM" | "rollPitchYawRad"> = {
+  translationM: [-0.0079, -0.000218121, -0.0981274],
+  rollPitchYawRad: [0, 3.14159, 0],
+};
 // oxlint-enable oxc/approx-constant
 
 /** The sixth motor opens the jaw; it moves neither `gripper_link` nor the camera. */
