@@ -3,85 +3,122 @@ import type { Texture, Vector3 } from "./textures.ts";
 
 export type Shape =
   | { readonly kind: "sphere"; readonly radiusM: number }
-  /** Upright. */
+  /** About its own z axis. */
   | { readonly kind: "cylinder"; readonly radiusM: number; readonly halfHeightM: number }
-  | { readonly kind: "box"; readonly halfSizeM: Vector3 };
+  | { readonly kind: "box"; readonly halfSizeM: Vector3 }
+  /** Convex, bounded by planes: rows of `planes` are unit normal and distance, n · p ≤ d, own axes, metres. */
+  | { readonly kind: "hull"; readonly planes: Float64Array; readonly reachM: number };
 
-/** A shape at a place, turned about the vertical, with its colours. */
+/** A ray that the tracer writes anew for each question: origin (m) at 0…2, unit direction at 3…5. */
+export type Ray = Float64Array;
+
+/** A shape at a place, turned, with its colours. */
 export interface Solid {
   readonly shape: Shape;
   /** [3] m, world. */
-  readonly centerM: Vector3;
-  readonly cosYaw: number;
-  readonly sinYaw: number;
+  readonly centerM: Float64Array;
+  /** [3,3] row-major, own axes → world. */
+  readonly rotation: Float64Array;
   /** Radius of a sphere about the centre that holds it, metres. */
   readonly reachM: number;
+  /** Radius of the ball that takes as much ambient light from its neighbours, metres. */
+  readonly shadeM: number;
   readonly texture: Texture;
   /** Strength of the highlight, 0 = matt. */
   readonly gloss: number;
 }
 
+export interface Placing {
+  /** Turn about the vertical, degrees. */
+  readonly yawDeg?: number;
+  /** [3,3] row-major, own axes → world; instead of `yawDeg`. */
+  readonly rotation?: readonly number[];
+  readonly gloss?: number;
+  /** By default the solid's reach. */
+  readonly shadeM?: number;
+}
+
 /** Place a shape in the world. */
-export function placeSolid(
-  shape: Shape,
-  centerM: Vector3,
-  texture: Texture,
-  options: { readonly yawDeg?: number; readonly gloss?: number } = {},
-): Solid {
-  const yawRad = ((options.yawDeg ?? 0) * Math.PI) / 180;
+export function placeSolid(shape: Shape, centerM: Vector3, texture: Texture, placing: Placing = {}): Solid {
+  const yawRad = ((placing.yawDeg ?? 0) * Math.PI) / 180;
+  const [cos, sin] = [Math.cos(yawRad), Math.sin(yawRad)];
+  const reachM = reachOf(shape);
   return {
     shape,
-    centerM,
-    cosYaw: Math.cos(yawRad),
-    sinYaw: Math.sin(yawRad),
-    reachM: reachOf(shape),
+    centerM: Float64Array.from(centerM),
+    rotation: Float64Array.from(placing.rotation ?? [cos, -sin, 0, sin, cos, 0, 0, 0, 1]),
+    reachM,
+    shadeM: placing.shadeM ?? reachM,
     texture,
-    gloss: options.gloss ?? 0,
+    gloss: placing.gloss ?? 0,
   };
 }
 
 function reachOf(shape: Shape): number {
   if (shape.kind === "sphere") return shape.radiusM;
+  if (shape.kind === "hull") return shape.reachM;
   return shape.kind === "box" ? Math.hypot(...shape.halfSizeM) : Math.hypot(shape.radiusM, shape.halfHeightM);
 }
 
-/** Distance along the ray (unit direction) to where it enters the solid, metres; Infinity when it misses or starts inside. */
-export function intersect(solid: Solid, origin: Vector3, direction: Vector3): number {
-  const x = solid.centerM[0] - origin[0];
-  const y = solid.centerM[1] - origin[1];
-  const z = solid.centerM[2] - origin[2];
-  const along = x * direction[0] + y * direction[1] + z * direction[2];
-  const spare = solid.reachM * solid.reachM - (x * x + y * y + z * z - along * along);
+/** The ray in a solid's own axes: start relative to its centre at 0…2, step at 3…5. One for all: nothing is traced at once. */
+const own = new Float64Array(6);
+
+/** Distance along the ray to where it enters the solid, metres; Infinity when it misses or starts inside. */
+export function intersect(solid: Solid, ray: Ray): number {
+  const { centerM, reachM, shape } = solid;
+  const x = centerM[0] - ray[0];
+  const y = centerM[1] - ray[1];
+  const z = centerM[2] - ray[2];
+  const along = x * ray[3] + y * ray[4] + z * ray[5];
+  const spare = reachM * reachM - (x * x + y * y + z * z - along * along);
   // Most rays miss most solids: the bounding sphere says so at once.
   if (spare <= 0 || along + Math.sqrt(spare) <= 0) return Infinity;
-  if (solid.shape.kind === "sphere") return positive(along - Math.sqrt(spare));
-  const start = toOwnAxes(solid, [-x, -y, -z]);
-  const step = toOwnAxes(solid, direction);
-  return solid.shape.kind === "box"
-    ? enterBox(solid.shape.halfSizeM, start, step)
-    : enterCylinder(solid.shape.radiusM, solid.shape.halfHeightM, start, step);
+  if (shape.kind === "sphere") return positive(along - Math.sqrt(spare));
+  turnToOwnAxes(solid.rotation, -x, -y, -z, 0);
+  turnToOwnAxes(solid.rotation, ray[3], ray[4], ray[5], 3);
+  if (shape.kind === "box") return enterBox(shape.halfSizeM);
+  return shape.kind === "hull" ? enterHull(shape.planes) : enterCylinder(shape.radiusM, shape.halfHeightM);
 }
 
-function enterBox(half: Vector3, start: Vector3, step: Vector3): number {
+function turnToOwnAxes(r: Float64Array, x: number, y: number, z: number, at: number): void {
+  own[at] = r[0] * x + r[3] * y + r[6] * z;
+  own[at + 1] = r[1] * x + r[4] * y + r[7] * z;
+  own[at + 2] = r[2] * x + r[5] * y + r[8] * z;
+}
+
+function enterBox(half: Vector3): number {
   let near = -Infinity;
   let far = Infinity;
   for (let axis = 0; axis < 3; axis++) {
-    const a = (-half[axis] - start[axis]) / step[axis];
-    const b = (half[axis] - start[axis]) / step[axis];
+    const a = (-half[axis] - own[axis]) / own[axis + 3];
+    const b = (half[axis] - own[axis]) / own[axis + 3];
     near = Math.max(near, Math.min(a, b));
     far = Math.min(far, Math.max(a, b));
   }
   return near < far ? positive(near) : Infinity;
 }
 
-function enterCylinder(radius: number, halfHeight: number, start: Vector3, step: Vector3): number {
-  const a = step[0] * step[0] + step[1] * step[1];
-  const b = start[0] * step[0] + start[1] * step[1];
-  const c = start[0] * start[0] + start[1] * start[1] - radius * radius;
+function enterHull(planes: Float64Array): number {
+  let near = -Infinity;
+  let far = Infinity;
+  for (let p = 0; p < planes.length; p += 4) {
+    const inside = planes[p + 3] - (planes[p] * own[0] + planes[p + 1] * own[1] + planes[p + 2] * own[2]);
+    const outward = planes[p] * own[3] + planes[p + 1] * own[4] + planes[p + 2] * own[5];
+    if (outward < 0) near = Math.max(near, inside / outward);
+    else if (outward > 0) far = Math.min(far, inside / outward);
+    else if (inside < 0) return Infinity;
+  }
+  return near < far ? positive(near) : Infinity;
+}
+
+function enterCylinder(radius: number, halfHeight: number): number {
+  const a = own[3] * own[3] + own[4] * own[4];
+  const b = own[0] * own[3] + own[1] * own[4];
+  const c = own[0] * own[0] + own[1] * own[1] - radius * radius;
   const root = b * b - a * c;
   if (root <= 0) return Infinity;
-  const low = (-halfHeight - start[2]) / step[2];
-  const high = (halfHeight - start[2]) / step[2];
+  const low = (-halfHeight - own[2]) / own[5];
+  const high = (halfHeight - own[2]) / own[5];
   const near = Math.max((-b - Math.sqrt(root)) / a, Math.min(low, high));
   const far = Math.min((-b + Math.sqrt(root)) / a, Math.max(low, high));
   return near < far ? positive(near) : Infinity;
@@ -92,19 +129,23 @@ function positive(distance: number): number {
 }
 
 /** A point on the surface in the solid's own axes, for its texture. */
-export function ownPoint(solid: Solid, point: Vector3): Vector3 {
-  const [x, y, z] = solid.centerM;
-  return toOwnAxes(solid, [point[0] - x, point[1] - y, point[2] - z]);
+export function ownPoint({ centerM, rotation: r }: Solid, point: Vector3): Vector3 {
+  const x = point[0] - centerM[0];
+  const y = point[1] - centerM[1];
+  const z = point[2] - centerM[2];
+  return [r[0] * x + r[3] * y + r[6] * z, r[1] * x + r[4] * y + r[7] * z, r[2] * x + r[5] * y + r[8] * z];
 }
 
 /** [3] unit normal, world axes, of a point on the surface given in the solid's own axes. */
-export function normalAt(solid: Solid, own: Vector3): Vector3 {
-  const [x, y, z] = ownNormal(solid.shape, own);
-  return [solid.cosYaw * x - solid.sinYaw * y, solid.sinYaw * x + solid.cosYaw * y, z];
+export function normalAt(solid: Solid, point: Vector3): Vector3 {
+  const [x, y, z] = ownNormal(solid.shape, point);
+  const r = solid.rotation;
+  return [r[0] * x + r[1] * y + r[2] * z, r[3] * x + r[4] * y + r[5] * z, r[6] * x + r[7] * y + r[8] * z];
 }
 
 function ownNormal(shape: Shape, [x, y, z]: Vector3): Vector3 {
   if (shape.kind === "sphere") return [x / shape.radiusM, y / shape.radiusM, z / shape.radiusM];
+  if (shape.kind === "hull") return nearestPlane(shape.planes, x, y, z);
   if (shape.kind === "cylinder") {
     const onCap = shape.halfHeightM - Math.abs(z) < shape.radiusM - Math.sqrt(x * x + y * y);
     return onCap ? [0, 0, Math.sign(z)] : [x / shape.radiusM, y / shape.radiusM, 0];
@@ -117,6 +158,14 @@ function ownNormal(shape: Shape, [x, y, z]: Vector3): Vector3 {
   return gapY < gapZ ? [0, Math.sign(y), 0] : [0, 0, Math.sign(z)];
 }
 
-function toOwnAxes({ cosYaw, sinYaw }: Solid, [x, y, z]: Vector3): Vector3 {
-  return [cosYaw * x + sinYaw * y, cosYaw * y - sinYaw * x, z];
+function nearestPlane(planes: Float64Array, x: number, y: number, z: number): Vector3 {
+  let least = Infinity;
+  let nearest = 0;
+  for (let p = 0; p < planes.length; p += 4) {
+    const gap = planes[p + 3] - (planes[p] * x + planes[p + 1] * y + planes[p + 2] * z);
+    if (gap >= least) continue;
+    least = gap;
+    nearest = p;
+  }
+  return [planes[nearest], planes[nearest + 1], planes[nearest + 2]];
 }

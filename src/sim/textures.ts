@@ -55,7 +55,7 @@ export function mosaic(sizeM: number, palette: readonly Rgb[]): Texture {
 function nearestSeed(u: number, v: number): { distance: number; margin: number; shade: number } {
   let nearest = Infinity;
   let second = Infinity;
-  let shade = 0;
+  let at: readonly [number, number] = [0, 0];
   const column = Math.floor(u);
   const row = Math.floor(v);
   for (let i = column - 1; i <= column + 1; i++) {
@@ -66,14 +66,14 @@ function nearestSeed(u: number, v: number): { distance: number; margin: number; 
       if (squared < nearest) {
         second = nearest;
         nearest = squared;
-        shade = random(i, j, 3);
+        at = [i, j];
       } else if (squared < second) {
         second = squared;
       }
     }
   }
   const distance = Math.sqrt(nearest);
-  return { distance, margin: Math.sqrt(second) - distance, shade };
+  return { distance, margin: Math.sqrt(second) - distance, shade: random(at[0], at[1], 3) };
 }
 
 /** Value noise, 0…1, smooth, features of about one unit. */
@@ -105,4 +105,13 @@ function fraction(value: number): number {
 
 function scale([r, g, b]: Rgb, factor: number): Rgb {
   return [r * factor, g * factor, b * factor];
+}
+
+/** Printed plastic: one colour in fine layers across z, each a little lighter or darker, with faint patches. */
+export function printed(layerM: number, color: Rgb): Texture {
+  return ([x, y, z]) => {
+    const layer = 0.25 * (random(Math.floor(z / layerM), 0, 4) - 0.5);
+    const patch = 0.5 * (smoothNoise(x / 0.006 + z / 0.008, y / 0.006 - z / 0.008) - 0.5);
+    return scale(color, 1 + layer + patch);
+  };
 }

@@ -87,6 +87,45 @@ describe("renderTabletop", () => {
     expect(renderTabletop(camera)).toEqual(renderTabletop(camera));
   });
 
+  it("turns solids as they are placed: a tilted box shows its corner, a hull of a box's planes the same box", () => {
+    const [s, c] = [Math.SQRT1_2, Math.SQRT1_2];
+    const halfSizeM = [0.03, 0.03, 0.03] as const;
+    const planes = Float64Array.from(
+      [0, 1, 2].flatMap((axis) =>
+        [1, -1].flatMap((side) => [0, 1, 2].map((i) => (i === axis ? side : 0)).concat(0.03)),
+      ),
+    );
+    const shapes = [
+      { kind: "box", halfSizeM } as const,
+      { kind: "hull", planes, reachM: 0.03 * Math.sqrt(3) } as const,
+    ];
+    const tilted = shapes.map((shape) => {
+      const rotation = [c, 0, s, 0, 1, 0, -s, 0, c];
+      const box = placeSolid(shape, [0.3, 0, 0.05], flat(0.8, 0, 0), { rotation });
+      return renderTabletop(camera, { tabletop: { ...overhead, solids: [overhead.solids[0], box] } });
+    });
+    expect(tilted[1]).toEqual(tilted[0]);
+    // Standing on its edge it is √2 wider along x, and as wide as before along y.
+    expect(pixelAt(tilted[0], [0.338, 0, 0.05])[1]).toBe(0);
+    expect(pixelAt(tilted[0], [0.3, 0.038, 0.05])[1]).toBeGreaterThan(60);
+  });
+
+  it("places the same solid by a yaw and by its rotation", () => {
+    const [c, s] = [Math.cos(0.5), Math.sin(0.5)];
+    const pictures = [{ yawDeg: (0.5 * 180) / Math.PI }, { rotation: [c, -s, 0, s, c, 0, 0, 0, 1] }].map(
+      (placing) => {
+        const box = placeSolid(
+          { kind: "box", halfSizeM: [0.05, 0.02, 0.02] },
+          [0.3, 0, 0.02],
+          flat(0.8, 0, 0),
+          placing,
+        );
+        return renderTabletop(camera, { tabletop: { ...overhead, solids: [overhead.solids[0], box] } });
+      },
+    );
+    expect(pictures[1]).toEqual(pictures[0]);
+  });
+
   it("leaves nothing black: beyond the table there is a dim room", () => {
     const up = cameraFromPose(intrinsics, [0, 0, -1, 0.3, 1, 0, 0, 0, 0, -1, 0, 0.4, 0, 0, 0, 1]);
     const walls = renderTabletop(up);
