@@ -1,10 +1,12 @@
 /**
- * Settings: flags over environment over defaults, resolved once into one frozen value.
+ * Settings: flags over environment over the project file over defaults, resolved once into one frozen value.
  * The only reader of `process.env`.
  */
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { SplatError } from "./errors.ts";
+import type { Project } from "./project-file.ts";
 
 /** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
 export const DEFAULT_PORT = 7860;
@@ -18,7 +20,7 @@ const BUCKET_VARIABLES = [
 ] as const;
 
 /** Where each setting came from; printed so nobody wonders which backend a command talks to. */
-export type Origin = "flag" | "environment" | "default";
+export type Origin = "flag" | "environment" | "project file" | "default";
 
 export interface Config {
   /** Base URL of the backend, no trailing slash. */
@@ -30,6 +32,14 @@ export interface Config {
   readonly dataDir: string;
   /** Folder below which captures keep what they have taken and not delivered. */
   readonly spoolDir: string;
+  /** Folder where running daemons say that they run. */
+  readonly runDir: string;
+  /** Folder of what detached daemons print. */
+  readonly logDir: string;
+  /** The file that this process's output goes to, when it is a detached daemon. */
+  readonly detachedLog: string | undefined;
+  /** What the project file of the current folder says; empty when there is none. */
+  readonly project: Project;
   /** Browser origins the embedded backend accepts. */
   readonly corsOrigins: readonly string[];
 }
@@ -51,17 +61,37 @@ export interface ConfigFlags {
   readonly spool?: string | undefined;
 }
 
-/** Resolve the settings of one run. Throws `usage` when a value cannot be one. */
-export function resolveConfig(flags: ConfigFlags, env: NodeJS.ProcessEnv = process.env): Config {
-  const [rawUrl, urlOrigin] = pick(flags.url, env["SPLAT_API_URL"], `http://127.0.0.1:${DEFAULT_PORT}`);
-  const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], "splatctl-data");
-  const [spoolDir] = pick(flags.spool, env["SPLAT_SPOOL_DIR"], join(stateDir(env), "splatctl", "spool"));
+/** The project file, in the folder where splatctl is called. */
+export const PROJECT_FILE = "splatctl.json";
+
+/** How a detached daemon is told where its output goes; set for it alone. */
+const DETACHED_LOG_VARIABLE = "SPLAT_DETACHED_LOG";
+
+/**
+ * Resolve the settings of one run. Throws `usage` when a value cannot be one, `bad_input` when the project file
+ * cannot be read.
+ */
+export async function resolveConfig(
+  flags: ConfigFlags,
+  env: NodeJS.ProcessEnv = process.env,
+  folder = ".",
+): Promise<Config> {
+  const project = await readProject(join(folder, PROJECT_FILE));
+  const state = join(stateDir(env), "splatctl");
+  const localUrl = `http://127.0.0.1:${DEFAULT_PORT}`;
+  const [rawUrl, urlOrigin] = pick(flags.url, env["SPLAT_API_URL"], project.url, localUrl);
+  const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], undefined, "splatctl-data");
+  const [spoolDir] = pick(flags.spool, env["SPLAT_SPOOL_DIR"], project.spool, join(state, "spool"));
   return Object.freeze({
     url: parseUrl(rawUrl),
     urlOrigin,
     token: nonEmpty(env["SPLAT_API_TOKEN"]),
     dataDir,
     spoolDir,
+    runDir: nonEmpty(env["SPLAT_RUN_DIR"]) ?? join(state, "run"),
+    logDir: nonEmpty(env["SPLAT_LOG_DIR"]) ?? join(state, "log"),
+    detachedLog: nonEmpty(env[DETACHED_LOG_VARIABLE]),
+    project,
     corsOrigins: (env["SPLAT_CORS_ORIGINS"] ?? "")
       .split(",")
       .map((origin) => origin.trim().replace(/\/$/, ""))
@@ -97,6 +127,16 @@ export function resolveBucket(env: NodeJS.ProcessEnv = process.env): BucketConfi
   return Object.freeze({ endpoint, bucket, accessKeyId, secretAccessKey, publicUrl });
 }
 
+type LerobotVariable = "HF_LEROBOT_CALIBRATION" | "HF_LEROBOT_HOME" | "HF_HOME" | "XDG_CACHE_HOME";
+
+/** The variables by which LeRobot's files are found, as its own programs read them. */
+export function resolveLerobotPlaces(
+  env: NodeJS.ProcessEnv = process.env,
+): Readonly<Record<LerobotVariable, string | undefined>> {
+  const { HF_LEROBOT_CALIBRATION, HF_LEROBOT_HOME, HF_HOME, XDG_CACHE_HOME } = env;
+  return { HF_LEROBOT_CALIBRATION, HF_LEROBOT_HOME, HF_HOME, XDG_CACHE_HOME };
+}
+
 /**
  * Where programs of this user keep state that outlives them (XDG Base Directory Specification 0.8; the platform's own
  * place on macOS and Windows). Relative paths in the variable are to be ignored, says the specification.
@@ -109,10 +149,28 @@ function stateDir(env: NodeJS.ProcessEnv): string {
   return join(homedir(), ".local", "state");
 }
 
-function pick(flag: string | undefined, env: string | undefined, fallback: string): [string, Origin] {
+/** The environment for a detached daemon: this process's, and where the daemon's output goes. */
+export function detachedEnvironment(logPath: string): NodeJS.ProcessEnv {
+  return { ...process.env, [DETACHED_LOG_VARIABLE]: logPath };
+}
+
+/** What reads it is loaded only where there is one: it takes a tenth of a second. */
+async function readProject(path: string): Promise<Project> {
+  if (!existsSync(path)) return {};
+  const { readProjectFile } = await import("./project-file.ts");
+  return await readProjectFile(path);
+}
+
+function pick(
+  flag: string | undefined,
+  env: string | undefined,
+  project: string | undefined,
+  fallback: string,
+): [string, Origin] {
   if (flag !== undefined) return [flag, "flag"];
   const value = nonEmpty(env);
-  return value === undefined ? [fallback, "default"] : [value, "environment"];
+  if (value !== undefined) return [value, "environment"];
+  return project === undefined ? [fallback, "default"] : [project, "project file"];
 }
 
 function nonEmpty(value: string | undefined): string | undefined {
@@ -123,7 +181,7 @@ function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new SplatError("usage", `"${text}" is not a backend URL`, {
-      hint: `Give one like http://127.0.0.1:${DEFAULT_PORT} with --url or SPLAT_API_URL.`,
+      hint: `Give one like http://127.0.0.1:${DEFAULT_PORT} with --url, SPLAT_API_URL or in ${PROJECT_FILE}.`,
     });
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");

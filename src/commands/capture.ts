@@ -11,6 +11,8 @@ import {
 } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
+import type { Config } from "../config.ts";
+import type { CaptureListener } from "../daemon/capture-tally.ts";
 import { EXIT_CODES } from "../errors.ts";
 
 interface CaptureFlags extends BackendFlags {
@@ -24,6 +26,8 @@ interface CaptureFlags extends BackendFlags {
   readonly giveUpAfter?: number;
   readonly stop?: boolean;
   readonly spoolMaxGb?: number;
+  /** True unless told; a name = that one. */
+  readonly relay: boolean | string;
 }
 
 /** Add the command. */
@@ -38,6 +42,8 @@ export function registerCapture(program: Command): void {
     .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
     .option("--in-flight <n>", "uploads under way at once (default: 4)", wholeNumber(1, 64))
     .option("--no-dataset", "ignore transforms.json")
+    .option("--relay <name>", "take joints from the relay of this name (default: from one that runs)", true)
+    .option("--no-relay", "ask no relay for joints")
     .option(
       "--give-up-after <s>",
       "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60)",
@@ -49,37 +55,41 @@ export function registerCapture(program: Command): void {
     .action(async (folder: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<CaptureFlags>();
       const { client, config } = await openClient(flags);
-      await capture(folder, flags, { client, spoolDir: config.spoolDir });
+      await capture(folder, flags, { client, config });
     });
 }
 
 async function capture(
   folder: string,
   flags: CaptureFlags,
-  { client, spoolDir }: { client: Client; spoolDir: string },
+  { client, config }: { client: Client; config: Config },
 ): Promise<void> {
   const { captureFolder } = await import("../daemon/capture-folder.ts");
+  const { runningRelay } = await import("../daemon/running-relay.ts");
   const { describeCounts, describeSummary, summaryJson } = await import("./describe-capture.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
   const isQuiet = flags.quiet === true;
   const progress = isQuiet ? hiddenProgressLine() : await openProgressLine();
   progress.update("asking the backend");
+  const listener: CaptureListener = {
+    onCounts: (counts) => progress.update(describeCounts(counts)),
+    onNote: (line) => (isQuiet ? undefined : progress.say(line)),
+    onWarning: (line) => progress.say(`warning: ${line}`),
+  };
+  const name = typeof flags.relay === "string" ? flags.relay : undefined;
   const summary = await captureFolder(
     client,
     {
       ...flags,
       folder,
-      spoolDir,
+      spoolDir: config.spoolDir,
+      joints: flags.relay === false ? undefined : runningRelay(config.runDir, listener, name),
       spoolMaxBytes: flags.spoolMaxGb === undefined ? undefined : flags.spoolMaxGb * 1e9,
       once: flags.once === true || flags.stop === true,
       ignoreDataset: !flags.dataset,
       giveUpAfterS: flags.giveUpAfter === 0 ? Infinity : flags.giveUpAfter,
     },
-    {
-      onCounts: (counts) => progress.update(describeCounts(counts)),
-      onNote: (line) => (isQuiet ? undefined : progress.say(line)),
-      onWarning: (line) => progress.say(`warning: ${line}`),
-    },
+    listener,
     // After the spinner: it ends the process on a Ctrl-C that nobody else is listening for.
     interruptSignal(),
   ).finally(() => progress.end());

@@ -4,7 +4,6 @@ import sharp from "sharp";
 import type { FrameRecord } from "../api/schema.ts";
 import { startTraining } from "../backend/trainer-thread.ts";
 import { SplatError } from "../errors.ts";
-import { renderTabletop } from "../sim/raytrace.ts";
 import { decodePly } from "../splat/ply-read.ts";
 import { cameraFromPose, type Camera, type Intrinsics } from "../trainer/camera.ts";
 import { untrainedState } from "../trainer/state.ts";
@@ -19,11 +18,11 @@ export function typicalFrame(frames: readonly FrameRecord[]): FrameRecord {
   return frame;
 }
 
-/** Write the PNG: truth on the left; on the right the scene as it lies in `scenePath`, rendered by the trainer. */
+/** Write the PNG: what the camera saw ([height, width, 3] `seen`) on the left; on the right the scene as it lies in `scenePath`, rendered by the trainer. */
 export async function writePreview(
   previewPath: string,
   scenePath: string,
-  view: { readonly frame: FrameRecord; readonly intrinsics: Intrinsics },
+  view: { readonly frame: FrameRecord; readonly intrinsics: Intrinsics; readonly seen: Uint8Array },
 ): Promise<void> {
   const camera = cameraFromPose(view.intrinsics, view.frame.camera_to_world?.flat() ?? []);
   const { width, height } = camera;
@@ -31,7 +30,7 @@ export async function writePreview(
   const background = { r: 0, g: 0, b: 0 };
   await sharp({ create: { width: 2 * width, height, channels: 3, background } })
     .composite([
-      { input: Buffer.from(renderTabletop(camera)), raw, left: 0, top: 0 },
+      { input: Buffer.from(view.seen), raw, left: 0, top: 0 },
       { input: Buffer.from(await renderScene(scenePath, camera)), raw, left: width, top: 0 },
     ])
     .png()

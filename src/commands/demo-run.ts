@@ -10,11 +10,14 @@ import { openBackend } from "../backend/open-backend.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
-import { captureTabletop, DEMO_INTRINSICS, DEMO_SCENE, describeDemoProgress } from "./demo-capture.ts";
+import { captureTabletop, describeDemoProgress, shootingSeconds } from "./demo-capture.ts";
 import { typicalFrame, writePreview } from "./demo-preview.ts";
+import { cameraAlone, DEMO_INTRINSICS, DEMO_SCENE, type DemoRig } from "./demo-rig.ts";
 import { count } from "./describe.ts";
 
 export interface DemoPlan {
+  /** Whether an arm carries the camera, read and relayed as a real one; else the camera's poses are given. */
+  readonly arm: boolean;
   readonly outputDir: string;
   readonly frames: number;
   /** For capture and training together. */
@@ -45,9 +48,9 @@ export async function runDemo(plan: DemoPlan, signal: AbortSignal): Promise<Demo
   await mkdir(plan.outputDir, { recursive: true }).catch((cause: unknown) => {
     throw new SplatError("bad_input", `cannot write into ${plan.outputDir}: ${messageOf(cause)}`, { cause });
   });
-  const { status, frame } = await captureAndTrain(plan, scene, signal);
+  const { status, ...view } = await captureAndTrain(plan, scene, signal);
   plan.progress.update("rendering the preview");
-  await writePreview(preview, scene, { frame, intrinsics: DEMO_INTRINSICS });
+  await writePreview(preview, scene, { ...view, intrinsics: DEMO_INTRINSICS });
   return {
     success: true,
     psnr: status.psnr_holdout,
@@ -75,7 +78,7 @@ async function captureAndTrain(
   plan: DemoPlan,
   scenePath: string,
   signal: AbortSignal,
-): Promise<{ status: Status; frame: FrameRecord }> {
+): Promise<{ status: Status; frame: FrameRecord; seen: Uint8Array }> {
   const temporary = await mkdtemp(join(tmpdir(), "splatctl-demo-"));
   try {
     const backend = await openBackend({ dataDir: join(temporary, "data"), port: 0, log: plan.log });
@@ -83,22 +86,45 @@ async function captureAndTrain(
       plan.log.info(`backend ${backend.url} (the demo's own)`);
       const client = createClient({ url: backend.url });
       await client.putScene(DEMO_SCENE, signal);
-      const startMs = performance.now();
-      await captureTabletop(client, join(temporary, "frames"), plan, signal);
-      const usedSeconds = (performance.now() - startMs) / 1000;
-      await stopAndWait(client, {
-        finishSeconds: Math.max(1, plan.seconds - usedSeconds),
-        onStatus: (status) => plan.progress.update(describeDemoProgress(status)),
-        signal,
-      });
-      await pull(client, scenePath, signal);
-      return { status: await client.status(signal), frame: typicalFrame(await client.frames(signal)) };
+      const rig = await openRig(plan, backend.url);
+      try {
+        await train(client, rig, plan, join(temporary, "frames"), signal);
+        await pull(client, scenePath, signal);
+        const frame = typicalFrame(await client.frames(signal));
+        return { status: await client.status(signal), frame, seen: rig.seen(frame) };
+      } finally {
+        await rig.close();
+      }
     } finally {
       await backend.close();
     }
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+async function openRig({ arm, seconds, log }: DemoPlan, backendUrl: string): Promise<DemoRig> {
+  if (!arm) return cameraAlone();
+  const { armRig } = await import("./demo-arm.ts");
+  return await armRig({ backendUrl, scanSeconds: shootingSeconds(seconds), log });
+}
+
+async function train(
+  client: Client,
+  rig: DemoRig,
+  plan: DemoPlan,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const startMs = performance.now();
+  if (rig.mask !== null) await client.putMask(rig.mask, signal);
+  await captureTabletop(client, folder, { ...plan, rig }, signal);
+  const usedSeconds = (performance.now() - startMs) / 1000;
+  await stopAndWait(client, {
+    finishSeconds: Math.max(1, plan.seconds - usedSeconds),
+    onStatus: (status) => plan.progress.update(describeDemoProgress(status)),
+    signal,
+  });
 }
 
 async function pull(client: Client, path: string, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { interruptSignal, printResult } from "./terminal.ts";
 import type { BackendFlags } from "./flags.ts";
 
 interface DemoFlags extends BackendFlags {
+  readonly arm?: boolean;
   readonly output: string;
   readonly frames: number;
   readonly seconds: number;
@@ -19,6 +20,10 @@ export function registerDemo(program: Command): void {
       "try it: a simulated arm scans a table, a local backend trains on the pictures as they appear",
     )
     .option("-o, --output <dir>", "where scene.ply and preview.png go", "demo")
+    .option(
+      "--arm",
+      "with the joints of a simulated arm, read from its serial bus and relayed as a real arm's",
+    )
     .option("--frames <n>", "pictures the arm takes", wholeNumber(2, 1000), 48)
     .option("--seconds <s>", "time for capture and training together", nonNegativeNumber, 70)
     .option("--json", "print one JSON object")
@@ -28,6 +33,7 @@ export function registerDemo(program: Command): void {
       const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
       const progress = flags.quiet === true ? hiddenProgressLine() : await openProgressLine();
       const plan = {
+        arm: flags.arm === true,
         outputDir: flags.output,
         frames: flags.frames,
         seconds: flags.seconds,

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client } from "../api/client.ts";
 import { LIMITS } from "../api/limits.ts";
-import { resolveConfig, type Config, type Origin } from "../config.ts";
+import { PROJECT_FILE, resolveConfig, type Config, type Origin } from "../config.ts";
 import { createLog, type Log } from "../log.ts";
 
 /** Flags of every command that talks to a backend, the program's own included. */
@@ -17,6 +17,7 @@ export interface BackendFlags {
 const ORIGIN_WORDS: Readonly<Record<Origin, string>> = {
   flag: "from --url",
   environment: "from SPLAT_API_URL",
+  "project file": `from ${PROJECT_FILE}`,
   default: "the default; --url or SPLAT_API_URL name another",
 };
 
@@ -40,7 +41,7 @@ export function logFor(flags: Pick<BackendFlags, "quiet" | "verbose">): Log {
 
 /** A client of the configured backend; says on stderr which one that is and where its URL came from. */
 export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log; config: Config }> {
-  const config = resolveConfig(flags);
+  const config = await resolveConfig(flags);
   const log = logFor(flags);
   log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
   const { createClient } = await import("../api/client.ts");
@@ -82,4 +83,13 @@ export function nonNegativeNumber(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError("It must be a number ≥ 0.");
   return value;
+}
+
+/** Parse the value of a flag that is a port; 0 = any free one. */
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (text.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidArgumentError("It must be a port, 0 to 65535.");
+  }
+  return port;
 }

@@ -3,24 +3,36 @@ import type { Command } from "commander";
 import { registerCapture } from "./capture.ts";
 import { registerConvert } from "./convert.ts";
 import { registerDemo } from "./demo.ts";
+import { registerDown } from "./down.ts";
+import { registerFk } from "./fk.ts";
+import { registerLogs } from "./logs.ts";
+import { registerPs } from "./ps.ts";
 import { registerPull } from "./pull.ts";
 import { registerQueue } from "./queue.ts";
+import { registerRelay } from "./relay.ts";
 import { registerReset } from "./reset.ts";
 import { registerServe } from "./serve.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerTrain } from "./train.ts";
+import { registerUp } from "./up.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
   registerServe(program);
   registerCapture(program);
   registerQueue(program);
+  registerRelay(program);
+  registerUp(program);
+  registerPs(program);
+  registerLogs(program);
+  registerDown(program);
   registerStatus(program);
   registerPull(program);
   registerStop(program);
   registerReset(program);
   registerTrain(program);
   registerConvert(program);
+  registerFk(program);
   registerDemo(program);
 }

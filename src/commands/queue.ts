@@ -54,7 +54,7 @@ async function openQueue(
   command: Command,
 ): Promise<{ flags: QueueFlags; spools: SpoolReport[] }> {
   const flags = command.optsWithGlobals<QueueFlags>();
-  const { spoolDir } = resolveConfig(flags);
+  const { spoolDir } = await resolveConfig(flags);
   logFor(flags).info(`spools in ${spoolDir}`);
   const { inspectSpools } = await import("../queue/inspect.ts");
   return { flags, spools: await inspectSpools(spoolDir, folder ?? null) };

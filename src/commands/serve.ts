@@ -1,9 +1,9 @@
 /** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
 import { join, resolve } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { bytesOfMib, logFor, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
+import { bytesOfMib, logFor, portNumber, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
 
@@ -51,7 +51,7 @@ export function registerServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const signal = interruptSignal();
-  const { dataDir, token, corsOrigins } = resolveConfig(flags);
+  const { dataDir, token, corsOrigins } = await resolveConfig(flags);
   const bucketConfig = resolveBucket();
   const { openBackend } = await import("../backend/open-backend.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
@@ -89,12 +89,4 @@ async function serve(flags: ServeFlags): Promise<void> {
   } finally {
     line.end();
   }
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (text.trim() === "" || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new InvalidArgumentError("It must be a port, 0 to 65535.");
-  }
-  return port;
 }

@@ -3,20 +3,20 @@
  * its pose, and sent from there.
  */
 import type { Client } from "../api/client.ts";
-import { isDataset, readDataset, type Dataset } from "../capture/dataset.ts";
+import { isDataset, readDataset } from "../capture/dataset.ts";
+import type { NameRules } from "../capture/frame-names.ts";
 import { requireFolder } from "../capture/folder-watch.ts";
-import { watchFolder, type FolderOptions } from "../capture/folder.ts";
-import { frameNameFilter, type NameRules } from "../capture/frame-names.ts";
-import type { Frame, Sample } from "../capture/sample.ts";
 import { folderHasSidecars } from "../capture/sidecar.ts";
 import { SplatError, toSplatError } from "../errors.ts";
 import { Confirmation } from "../queue/confirmation.ts";
 import { deliver } from "../queue/deliver.ts";
 import { openSpool, realFolder, spoolFolderFor } from "../queue/open-spool.ts";
 import { Patience, persist } from "../queue/persist.ts";
-import type { Spool } from "../queue/spool.ts";
+import { nowS } from "../time.ts";
 import { Tally, type CaptureListener, type CaptureSummary } from "./capture-tally.ts";
-import { lensNote, noPoseWarning, putDatasetScene, sendableFrames, toUpload } from "./posing.ts";
+import type { JointLookup } from "./joint-lookup.ts";
+import { Filling, type FillingWork } from "./filling.ts";
+import { lensNote, noPoseWarning, putDatasetScene } from "./posing.ts";
 
 export interface CaptureOptions extends NameRules {
   readonly folder: string;
@@ -38,23 +38,21 @@ export interface CaptureOptions extends NameRules {
   readonly giveUpAfterS?: number | undefined;
   /** After the signal: how long uploads under way may go on trying, milliseconds. */
   readonly drainMs?: number | undefined;
+  /** What the arm's joints were; asked for every frame that does not say itself where it was taken from. */
+  readonly joints?: Pick<JointLookup, "around"> | undefined;
+  /** The joints come from a relay in this process, which tells by itself when none come. */
+  readonly relaysItself?: boolean | undefined;
 }
 
 const DEFAULT_IN_FLIGHT = 4;
 const DEFAULT_SPOOL_BYTES = 10e9;
 const ONCE_GIVE_UP_S = 60;
 const DRAIN_MS = 10_000;
-/** A disk takes several files in the time of one. */
-const PUTS_AT_ONCE = 4;
 
 /** One capture, as its parts see it. */
-interface Run {
+interface Run extends FillingWork {
   readonly client: Client;
   readonly options: CaptureOptions;
-  readonly listener: CaptureListener;
-  readonly spool: Spool;
-  readonly tally: Tally;
-  readonly dataset: Dataset | null;
   readonly giveUpAfterMs: number;
 }
 
@@ -90,44 +88,64 @@ export async function captureFolder(
 }
 
 async function run(capture: Run, interrupt: AbortSignal): Promise<CaptureSummary> {
-  const { client, options, spool, tally, giveUpAfterMs } = capture;
-  const confirmation = new Confirmation(client, spool, (result) => tally.reconciled(result));
-  await prepareScene(capture, confirmation, interrupt);
-  const [filled, emptied] = [new AbortController(), new AbortController()];
-  let fatal: SplatError | null = null;
-  const filling = fill(capture, AbortSignal.any([interrupt, emptied.signal]))
-    .catch((thrown: unknown) => {
-      fatal = toSplatError(thrown);
-      emptied.abort();
-    })
-    .finally(() => filled.abort());
+  const { client, options, spool, tally, dataset, giveUpAfterMs } = capture;
+  let forgotten = 0;
+  const confirmation = new Confirmation(client, spool, (result) => {
+    forgotten += result.forgotten;
+    tally.reconciled(result);
+  });
+  const filling = new Filling(capture, interrupt);
+  const ending = AbortSignal.any([interrupt, filling.failed, spool.lost]);
+  try {
+    // While the backend is away frames are taken all the same: the joints at their shutter are known only for a while.
+    // Not those of a data set, whose lens the backend must be given first.
+    await prepareScene(capture, confirmation, ending, () => {
+      if (dataset === null) filling.begin();
+    });
+    if (forgotten > 0) await filling.again();
+    else filling.begin();
+  } catch (error) {
+    await filling.stop();
+    throw filling.fatal ?? error;
+  }
   const ended = await deliver(
     spool,
     {
       client,
       confirmation,
-      filled: filled.signal,
+      filled: filling.filled,
       inFlight: options.inFlight ?? DEFAULT_IN_FLIGHT,
       minIntervalMs: options.fps === undefined ? 0 : 1000 / options.fps,
       giveUpAfterMs,
       drainMs: options.drainMs ?? DRAIN_MS,
       onEvent: (event) => tally.add(event),
     },
-    AbortSignal.any([interrupt, emptied.signal, spool.lost]),
+    ending,
   );
-  emptied.abort();
-  await filling;
+  await filling.stop();
   const lost = spool.lost.aborted ? toSplatError(spool.lost.reason) : null;
   const complete = !(options.once === true && interrupt.aborted);
-  return tally.summary(fatal ?? lost ?? ended, complete);
+  return tally.summary(filling.fatal ?? lost ?? ended, complete);
 }
 
-/** Ask the backend how it stands and what it has, give it the data set's lens, and warn when no pose will be known. */
-async function prepareScene(capture: Run, confirmation: Confirmation, signal: AbortSignal): Promise<void> {
+/**
+ * Ask the backend how it stands and what it has, give it the data set's lens, and warn when no pose will be known.
+ * `onAway` is called whenever it does not answer.
+ */
+async function prepareScene(
+  capture: Run,
+  confirmation: Confirmation,
+  signal: AbortSignal,
+  onAway: () => void,
+): Promise<void> {
   const { client, options, listener, spool, tally, dataset } = capture;
   const patience = new Patience(capture.giveUpAfterMs);
   const ask = async <T>(call: () => Promise<T>): Promise<T> => {
-    const answer = await persist(call, { patience, signal, onWait: (error) => tally.wait(error) });
+    const onWait = (error: SplatError): void => {
+      tally.wait(error);
+      onAway();
+    };
+    const answer = await persist(call, { patience, signal, onWait });
     if (answer.kind === "done") return answer.value;
     throw answer.kind === "stopped" ? new SplatError("interrupted", "interrupted") : answer.error;
   };
@@ -146,45 +164,7 @@ async function prepareScene(capture: Run, confirmation: Confirmation, signal: Ab
   const { camera } = await ask(() => client.scene(signal));
   if (camera !== null) listener.onNote(lensNote(camera));
   const hasPoses = await folderHasSidecars(options.folder, options.recursive === true);
-  if (status.joints_age_s === null && !hasPoses) listener.onWarning(noPoseWarning(options.folder));
-}
-
-/** Put the folder's frames into the spool as they appear. With a data set, only those it names. */
-async function fill({ options, listener, spool, tally, dataset }: Run, signal: AbortSignal): Promise<void> {
-  const posed = dataset && sendableFrames(dataset, (name, reason) => tally.reject(name, reason));
-  const failed = new AbortController();
-  const taking = AbortSignal.any([signal, failed.signal]);
-  const putting = new Set<Promise<void>>();
-  for await (const sample of watchFolder(options.folder, folderOptions(), taking)) {
-    const put = putOne(sample)
-      .catch((thrown: unknown) => failed.abort(thrown))
-      .finally(() => putting.delete(put));
-    putting.add(put);
-    if (putting.size >= PUTS_AT_ONCE) await Promise.race(putting);
-  }
-  await Promise.all(putting);
-  if (!signal.aborted) failed.signal.throwIfAborted();
-
-  async function putOne(sample: Sample<Frame>): Promise<void> {
-    await spool.put(toUpload(sample, posed?.get(sample.value.name)), sample.value.version, taking);
-    tally.taken();
-  }
-
-  function folderOptions(): FolderOptions {
-    const isFrame = frameNameFilter(options);
-    return {
-      recursive: options.recursive === true || posed !== null,
-      once: options.once,
-      accepts: (name) => {
-        if (!isFrame(name)) return false;
-        if (posed === null || posed.has(name)) return true;
-        tally.skip(name);
-        return false;
-      },
-      onRejected: (name, reason) => tally.reject(name, reason),
-      onWarning: (line) => listener.onWarning(line),
-      takenBefore: (name) => spool.takenBefore(name),
-      onTakenBefore: () => tally.takenBefore(),
-    };
-  }
+  if (status.joints_age_s !== null || hasPoses || options.relaysItself === true) return;
+  const isRelayed = options.joints !== undefined && (await options.joints.around(nowS(), signal)).length > 0;
+  if (!isRelayed) listener.onWarning(noPoseWarning(options.folder));
 }

@@ -71,6 +71,11 @@ export class Tally {
     this.#tell();
   }
 
+  /** The folder is gone through from the start. */
+  lookAgain(): void {
+    this.#takenBefore = 0;
+  }
+
   add(event: DeliveryEvent): void {
     if (event.kind === "waiting") {
       this.wait(event.error);

@@ -4,6 +4,7 @@ import type { Client } from "../api/client.ts";
 import type { Dataset, DatasetCamera, DatasetFrame } from "../capture/dataset.ts";
 import type { Frame, Sample } from "../capture/sample.ts";
 import type { SpoolFrame } from "../queue/frame-file.ts";
+import type { JointLookup } from "./joint-lookup.ts";
 
 /** Relative difference up to which a frame's own lens passes for the scene's, which is all that the contract keeps. */
 const SAME_LENS = 0.01;
@@ -66,6 +67,23 @@ export function toUpload({ capturedAtS, value }: Sample<Frame>, posed: DatasetFr
   };
 }
 
+/** A frame with the joints around its shutter, where it does not say itself where it was taken from. Never rejects. */
+export async function withJoints(
+  sample: Sample<Frame>,
+  joints: Pick<JointLookup, "around"> | undefined,
+  signal: AbortSignal,
+): Promise<Sample<Frame>> {
+  const { value, capturedAtS } = sample;
+  const isPosed = [value.cameraToWorld, value.jointAngles, value.jointSamples].some(
+    (one) => one !== undefined,
+  );
+  if (joints === undefined || isPosed) return sample;
+  const readings = await joints.around(capturedAtS, signal);
+  if (readings.length === 0) return sample;
+  const jointSamples = readings.map(({ timeS, anglesRad }) => [timeS, anglesRad] as const);
+  return { capturedAtS, value: { ...value, jointSamples } };
+}
+
 /** The lens that a scene was given before, by whomever: it may not be this folder's. */
 export function lensNote({ w, h, fl_x }: DatasetCamera): string {
   return `lens in use: ${w}×${h}, focal length ${Math.round(fl_x)} px, as the scene was given it before`;
@@ -75,8 +93,8 @@ export function lensNote({ w, h, fl_x }: DatasetCamera): string {
 export function noPoseWarning(folder: string): string {
   return (
     `nothing says where these images were taken from: no ${join(folder, "transforms.json")}, no sidecar files, ` +
-    "and the backend receives no joint angles. Every frame would be placed at the same spot.\n" +
-    "  Send joint angles (POST /update-joint-angles) while capturing, or put a transforms.json, " +
+    "no relay runs here, and the backend receives no joint angles. Every frame would be placed at the same spot.\n" +
+    "  Run `splatctl relay` beside this for the arm's joints, or put a transforms.json, " +
     "or NAME.json with camera_to_world or joint_angles beside each NAME.jpg, into the folder."
   );
 }

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DEMO_INTRINSICS } from "../../src/commands/demo-capture.ts";
+import { DEMO_INTRINSICS } from "../../src/commands/demo-rig.ts";
 import { runDemo, type DemoPlan } from "../../src/commands/demo-run.ts";
 import { SplatError } from "../../src/errors.ts";
-import { silentLog } from "../../src/log.ts";
+import { createLog, silentLog } from "../../src/log.ts";
 import { decodePly } from "../../src/splat/ply-read.ts";
 
 let outputDir = "";
@@ -29,7 +29,7 @@ function plan(onUpdate = (_text: string): void => undefined): DemoPlan {
     say: (line: string): void => void shown.push(line),
     end: (): void => undefined,
   };
-  return { outputDir, frames: 8, seconds: 2, progress, log: silentLog };
+  return { arm: false, outputDir, frames: 8, seconds: 2, progress, log: silentLog };
 }
 
 test("a short demo ends with a scene, a picture and a score", async () => {
@@ -44,6 +44,19 @@ test("a short demo ends with a scene, a picture and a score", async () => {
   const { width, height } = DEMO_INTRINSICS;
   expect(await sharp(result.preview).metadata()).toMatchObject({ width: 2 * width, height });
   expect(shown.filter((line) => line.startsWith("warning"))).toEqual([]);
+});
+
+test("with an arm, joints come from its bus and the gripper is masked", async () => {
+  const notes: string[] = [];
+  const log = createLog("normal", (line) => notes.push(line));
+  const result = await runDemo({ ...plan(), arm: true, seconds: 6, log }, new AbortController().signal);
+  // Shutters that this machine could not keep up with are left out, and told.
+  expect(result.frames).toBeGreaterThan(1);
+  expect(result.steps).toBeGreaterThan(0);
+  expect(await sharp(result.preview).metadata()).toMatchObject({ height: DEMO_INTRINSICS.height });
+  const told = notes.join("");
+  expect(told).toMatch(/reading the arm on|joints come over HTTP instead/);
+  expect([...shown, told].join("\n")).not.toContain("no pose");
 });
 
 test("an interrupted demo ends at once and leaves no scene", async () => {

@@ -279,3 +279,91 @@ test("a full spool holds the folder back, and loses nothing", async () => {
   isAway = false;
   expect(await run.ended).toMatchObject({ accepted: 5, unsent: 0, fatal: null });
 });
+
+test("a frame brings along the joints around its shutter, unless it says itself where it was taken from", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.json"), JSON.stringify({ captured_at: 1000.5 }));
+  await writeFile(join(dir, "1.jpg"), await jpeg(1));
+  await writeFile(
+    join(dir, "2.json"),
+    JSON.stringify({ captured_at: 1001, joint_angles: [1, 0, 0, 0, 0, 0] }),
+  );
+  await writeFile(join(dir, "2.jpg"), await jpeg(2));
+  const asked: number[] = [];
+  const joints = {
+    around: async (timeS: number) => {
+      asked.push(timeS);
+      return [
+        { timeS: timeS - 0.1, anglesRad: [0, 0.1, 0, 0, 0, 0] },
+        { timeS: timeS + 0.05, anglesRad: [0, 0.2, 0, 0, 0, 0] },
+      ];
+    },
+  };
+  const backend = await uploadBackend();
+  const run = capture(backend.url, { folder: dir, once: true, joints });
+  expect(await run.ended).toMatchObject({ accepted: 2, fatal: null });
+  expect(asked).toEqual([1000.5]);
+  const [first, second] = backend.accepted.toSorted((a, b) => a.name.localeCompare(b.name));
+  expect(first.meta["joint_samples"]).toEqual([
+    [1000.4, [0, 0.1, 0, 0, 0, 0]],
+    [1000.55, [0, 0.2, 0, 0, 0, 0]],
+  ]);
+  expect(second.meta["joint_samples"]).toBeUndefined();
+});
+
+test("frames that wait for their joints still arrive in the order they came", async () => {
+  const dir = await tempFolder();
+  for (let n = 1; n <= 12; n++) await writeFile(join(dir, `${n}.jpg`), await jpeg(n));
+  let asked = 0;
+  const joints = {
+    // The earlier a frame, the longer it waits.
+    around: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 60 - 5 * asked++));
+      return [];
+    },
+  };
+  const backend = await uploadBackend();
+  const run = capture(backend.url, { folder: dir, once: true, inFlight: 1, joints });
+  expect(await run.ended).toMatchObject({ accepted: 12 });
+  expect(backend.accepted.map(({ name }) => name)).toEqual(
+    Array.from({ length: 12 }, (_, i) => `${i + 1}.jpg`),
+  );
+});
+
+test("frames that appear while the backend is away get the joints of their time", async () => {
+  const dir = await tempFolder();
+  const url = await nobody();
+  const asked: number[] = [];
+  const joints = {
+    around: async (timeS: number) => {
+      asked.push(timeS);
+      return [{ timeS, anglesRad: [0, 0.1, 0, 0, 0, 0] }];
+    },
+  };
+  const run = capture(url, { folder: dir, joints });
+  await run.until(() => run.warnings.length > 0);
+  await writeFile(join(dir, "1.jpg"), await jpeg(1));
+  await run.until(() => asked.length > 0 && run.counts()?.unsent === 1);
+});
+
+test("a frame that waits for its joints when the capture is ended is kept with them", async () => {
+  const dir = await tempFolder();
+  await writeFile(join(dir, "1.jpg"), await jpeg(1));
+  let isAsked = false;
+  const joints = {
+    around: async (timeS: number) => {
+      isAsked = true;
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      return [{ timeS, anglesRad: [0, 0.1, 0, 0, 0, 0] }];
+    },
+  };
+  const backend = await uploadBackend();
+  const run = capture(backend.url, { folder: dir, joints, relaysItself: true });
+  await run.until(() => isAsked);
+  run.stop();
+  expect(await run.ended).toMatchObject({ accepted: 0, unsent: 1, fatal: null });
+  expect(run.warnings).toEqual([]);
+  const next = capture(backend.url, { folder: dir, once: true });
+  expect(await next.ended).toMatchObject({ accepted: 1, unsent: 0 });
+  expect(backend.accepted[0].meta["joint_samples"]).toHaveLength(1);
+});

@@ -1,0 +1,101 @@
+/** What commands that may run on in the background have in common. */
+import { InvalidArgumentError, type Command } from "commander";
+import { detachedEnvironment, type Config } from "../config.ts";
+import type { DaemonContext } from "../daemon/run-daemon.ts";
+import { createLog, type Log } from "../log.ts";
+import type { ProgressLine } from "../tui/progress-line.ts";
+import { logFor, type BackendFlags } from "./flags.ts";
+import { interruptSignal, printResult } from "./terminal.ts";
+
+/** What a daemon is called when nobody names it. */
+export const DEFAULT_DAEMON = "main";
+
+/** Flags of a command that runs as a daemon. */
+export interface DaemonFlags extends BackendFlags {
+  readonly name: string;
+  readonly detach?: boolean;
+}
+
+/** What a daemon shows; nothing moves where it is detached. */
+export interface DaemonTerminal {
+  readonly log: Log;
+  readonly line: ProgressLine;
+}
+
+/** A daemon's work, as a command gives it. */
+export interface DaemonJob<T> {
+  readonly config: Config;
+  /** What it does, in a few words. */
+  readonly what: string;
+  /** Port of its server; default any free one. */
+  readonly port?: number | undefined;
+  readonly work: (context: DaemonContext, terminal: DaemonTerminal) => Promise<T>;
+}
+
+/** Add `--name` and `--detach`. */
+export function withDaemon(command: Command): Command {
+  return command
+    .option("--name <name>", "what it is called, to run several at once", daemonName, DEFAULT_DAEMON)
+    .option("--detach", "go on in the background; see splatctl ps, logs and down");
+}
+
+/** A parser for names of daemons. */
+export function daemonName(text: string): string {
+  if (/^[a-z0-9-]{1,32}$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be 1 to 32 of a-z, 0-9 and -.");
+}
+
+/**
+ * Do a job as a daemon: here, or, with --detach, in a process of its own that is then printed.
+ * @returns what the work returned; null when it goes on elsewhere, or was interrupted.
+ */
+export async function runAsDaemon<T>(flags: DaemonFlags, job: DaemonJob<T>): Promise<T | null> {
+  const { config, what, port, work } = job;
+  if (flags.detach === true && config.detachedLog === undefined) {
+    await startDetached(flags, config);
+    return null;
+  }
+  const { runDaemon } = await import("../daemon/run-daemon.ts");
+  const terminal = await openTerminal(flags, config);
+  const { name } = flags;
+  const { runDir, url: backend, detachedLog: logPath } = config;
+  const { log } = terminal;
+  try {
+    const jobOf = (context: DaemonContext): Promise<T> => work(context, terminal);
+    return await runDaemon({ name, runDir, what, backend, log, logPath, port, work: jobOf });
+  } finally {
+    terminal.line.end();
+  }
+}
+
+async function startDetached(flags: DaemonFlags, { runDir, logDir }: Config): Promise<void> {
+  const { detach } = await import("../daemon/detach.ts");
+  const log = logFor(flags);
+  log.info(`starting the daemon "${flags.name}" ...`);
+  const [script, ...args] = process.argv.slice(1);
+  // These two are about what is printed here; there it is a log.
+  const argv = [script, ...args.filter((arg) => arg !== "--json" && arg !== "--quiet")];
+  const { name } = flags;
+  const daemon = await detach(
+    { name, runDir, logDir, argv, environment: detachedEnvironment },
+    interruptSignal(),
+  );
+  const { pid, url, what, log: path, state } = daemon;
+  const isReady = state === "running";
+  if (!isReady) log.warn(`it is still starting: see splatctl logs ${name}`);
+  printResult(
+    flags,
+    { success: true, name, pid, url, what, log: path, ready: isReady },
+    `daemon "${name}" runs: ${what}, process ${pid}, at ${url}\nlog ${path}`,
+  );
+}
+
+async function openTerminal(flags: DaemonFlags, { detachedLog }: Config): Promise<DaemonTerminal> {
+  const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+  const isShown = detachedLog === undefined && flags.quiet !== true;
+  const line = isShown ? await openProgressLine() : hiddenProgressLine();
+  // Lines that are read later say when they were written.
+  const stamp = (): string => (detachedLog === undefined ? "" : `${new Date().toISOString()} `);
+  const log = createLog(logFor(flags).level, (text) => line.say(`${stamp()}${text.trimEnd()}`));
+  return { log, line };
+}

@@ -1,0 +1,133 @@
+/** Relay and capture as daemons: `up` does both, `relay` the first alone. */
+import type { Client } from "../api/client.ts";
+import { resolveLerobotPlaces, type Config } from "../config.ts";
+import type { CaptureCounts, CaptureListener } from "../daemon/capture-tally.ts";
+import type { JointRoad } from "../daemon/joint-road.ts";
+import type { DaemonContext } from "../daemon/run-daemon.ts";
+import type { RunningRelay } from "../daemon/run-relay.ts";
+import type { UpPlan, UpSummary } from "../daemon/up.ts";
+import { EXIT_CODES, SplatError, toSplatError } from "../errors.ts";
+import { runAsDaemon, type DaemonFlags, type DaemonTerminal } from "./run-as-daemon.ts";
+import { printResult } from "./terminal.ts";
+
+/** With what a plan is run. */
+interface Surroundings {
+  readonly flags: DaemonFlags & { readonly port?: number };
+  readonly client: Client;
+  readonly config: Config;
+}
+
+const SHOW_EVERY_MS = 500;
+
+/** Run a plan to its end, here or detached, and print what came of it. */
+export async function runPlan(plan: UpPlan, { flags, client, config }: Surroundings): Promise<void> {
+  const { describePlan } = await import("../daemon/up.ts");
+  const { openJointRoad, PUSH_PORT } = await import("../daemon/joint-road.ts");
+  const road = plan.relay === null ? null : await openJointRoad(plan.relay, resolveLerobotPlaces());
+  const isPushed = road !== null && road.source === null;
+  const summary = await runAsDaemon(flags, {
+    config,
+    what: describePlan(plan),
+    port: flags.port ?? plan.relay?.port ?? (isPushed ? PUSH_PORT : undefined),
+    work: (context, terminal) => work(plan, road, { client, config, ...terminal, ...context }),
+  });
+  if (summary === null) return;
+  // Told to end before the backend had answered: what was taken waits in the spool.
+  const isCutShort = plan.capture !== null && summary.capture === null;
+  if (isCutShort && summary.relay === null) throw new SplatError("interrupted", "interrupted");
+  await print(summary, flags, client.url);
+  if (isCutShort) process.exitCode = EXIT_CODES.partial;
+}
+
+type Work = DaemonTerminal & DaemonContext & Omit<Surroundings, "flags">;
+
+async function work(
+  plan: UpPlan,
+  road: JointRoad | null,
+  { client, config, log, line, signal, ready, expose, url }: Work,
+): Promise<UpSummary> {
+  const { runUp } = await import("../daemon/up.ts");
+  const { openJointStream } = await import("../api/joint-stream.ts");
+  const { onceEach } = await import("../daemon/run-relay.ts");
+  const { runningRelay } = await import("../daemon/running-relay.ts");
+  const { describeProgress } = await import("./describe-relay.ts");
+  let counts: CaptureCounts | null = null;
+  let running: RunningRelay | null = null;
+  const progress = (): string => describeProgress(counts, running?.status() ?? null);
+  const listener: CaptureListener = {
+    onCounts(now) {
+      counts = now;
+      ready();
+    },
+    onNote(text) {
+      log.info(text);
+      ready();
+    },
+    onWarning(text) {
+      log.warn(text);
+      ready();
+    },
+  };
+  const jointStream = openJointStream({ url: client.url, token: config.token });
+  const shown = setInterval(() => line.update(progress()), SHOW_EVERY_MS);
+  const onRelay = (started: RunningRelay): void => {
+    running = started;
+    const { relay } = started;
+    const parse = road?.parse ?? null;
+    const refused = onceEach(({ message, hint }) =>
+      listener.onWarning(
+        `joint angles that were pushed are refused: ${message}${hint === undefined ? "" : `. ${hint}`}`,
+      ),
+    );
+    const takeJoints =
+      parse === null ? null : (body: unknown) => relay.take(orTell(() => parse(body), refused));
+    expose({ joints: relay, jointsFrom: road?.from ?? null, takeJoints });
+    if (parse === null) return;
+    log.info(`push joint angles to ${url}/update-joint-angles`);
+    ready();
+  };
+  expose({
+    status: () => ({
+      ...(counts === null ? {} : { capture: counts }),
+      ...(running === null ? {} : { relay: running.status() }),
+      summary: progress(),
+    }),
+  });
+  try {
+    const elsewhere = runningRelay(config.runDir, listener);
+    return await runUp(plan, { client, jointStream, road, elsewhere, listener, onRelay }, signal);
+  } finally {
+    clearInterval(shown);
+    await jointStream.close();
+  }
+}
+
+/** Whoever pushes may never read our answers: what is wrong is told here too. */
+function orTell<T>(parse: () => T, tell: (error: SplatError) => void): T {
+  try {
+    return parse();
+  } catch (thrown) {
+    tell(toSplatError(thrown));
+    throw thrown;
+  }
+}
+
+async function print({ capture, relay }: UpSummary, flags: DaemonFlags, url: string): Promise<void> {
+  const { describeSummary, summaryJson } = await import("./describe-capture.ts");
+  const { describeRelay, relayJson } = await import("./describe-relay.ts");
+  const lines = [
+    ...(capture === null ? [] : [describeSummary(capture)]),
+    ...(relay === null ? [] : [describeRelay(relay)]),
+  ];
+  if (capture !== null && capture.fatal !== null) {
+    process.stderr.write(`${lines.join("\n")}\n`);
+    throw capture.fatal;
+  }
+  const value = {
+    success: true,
+    ...(capture === null ? {} : summaryJson(capture, url)),
+    ...(relay === null ? {} : { relay: relayJson(relay) }),
+  };
+  printResult(flags, value, lines.join("\n"));
+  if (capture !== null && capture.rejected + capture.unsent > 0) process.exitCode = EXIT_CODES.partial;
+}

@@ -1,0 +1,30 @@
+/** `splatctl up`: relay and capture in one daemon. */
+import { Option, type Command } from "commander";
+import { openClient, positiveNumber, withBackend, withSpool } from "./flags.ts";
+import { withJoints } from "./relay.ts";
+import { withDaemon } from "./run-as-daemon.ts";
+import { planUp, type UpFlags } from "./up-plan.ts";
+
+/** Add the command. */
+export function registerUp(program: Command): void {
+  withJoints(withDaemon(withSpool(withBackend(program.command("up")))))
+    .description("relay joints and capture a folder in one daemon, as flags and splatctl.json say")
+    .argument("[folder]", "where the images appear (default: capture.folder of splatctl.json)")
+    .option("--recursive", "look into sub-folders too")
+    .option("--include <glob...>", "send files that match, instead of *.jpg, *.jpeg, *.png")
+    .option("--exclude <glob...>", "leave out files that match")
+    .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
+    .addOption(
+      new Option("--relay <source>", "where joints come from").choices(["serial", "http", "lerobot"]),
+    )
+    .option("--no-relay", "relay no joints, whatever splatctl.json says")
+    .option("--device <path>", "serial port of the arm (default: it is searched for)")
+    .option("--relay-url <url>", "address to poll for joints, or LeRobot's display socket")
+    .option("--json", "print one JSON object")
+    .action(async (folder: string | undefined, _options: object, command: Command) => {
+      const flags = command.optsWithGlobals<UpFlags>();
+      const { client, config } = await openClient(flags);
+      const { runPlan } = await import("./run-plan.ts");
+      await runPlan(planUp(folder, flags, config), { flags, client, config });
+    });
+}

@@ -1,0 +1,171 @@
+/** One relay from its source to its backend, until it is told to end. */
+import type { Client } from "../api/client.ts";
+import type { SplatError } from "../errors.ts";
+import type { JointReading } from "../robot/joint-history.ts";
+import type { JointHealth, JointSource } from "../robot/joint-source.ts";
+import { sleep } from "../time.ts";
+import { JointSender, type SenderCounts } from "./joint-sender.ts";
+import { doubtsAbout } from "./joint-doubts.ts";
+import { Relay } from "./relay.ts";
+
+export interface RelayOptions {
+  /** Where readings come from, in words: `serial /dev/ttyACM0`. */
+  readonly from: string;
+  /** Null when they are pushed to us: then `Relay.take` is all there is. */
+  readonly source: JointSource | null;
+  readonly client: Pick<Client, "url" | "updateJoints">;
+  /** Most readings sent to the backend a second. */
+  readonly hz: number;
+}
+
+export interface RelayListener {
+  onNote(line: string): void;
+  onWarning(line: string): void;
+}
+
+/** How a relay stands, as GET /status of a daemon and `--json` say it. */
+export interface RelayStatus extends SenderCounts {
+  readonly from: string;
+  readonly backend: string;
+  /** Readings that came from the source. */
+  readonly received: number;
+  /** Of the last seconds. */
+  readonly receivedPerSecond: number;
+  /** [6] rad, the newest; null before the first. */
+  readonly jointAngles: readonly number[] | null;
+  /** Since the newest came, seconds; null before the first. */
+  readonly silentS: number | null;
+  /** Why the backend takes nothing now; null when it does. */
+  readonly trouble: string | null;
+  /** Empty while the source does not tell. */
+  readonly health: readonly JointHealth[];
+}
+
+export interface RunningRelay {
+  readonly relay: Relay;
+  readonly status: () => RelayStatus;
+  /** Resolves when the source has ended and everything under way has been answered; rejects with what ended it early. */
+  readonly ended: Promise<void>;
+}
+
+const WATCH_EVERY_MS = 500;
+/** Weight of the newest half second in the rate that is shown. */
+const RATE_WEIGHT = 0.3;
+
+/** Start relaying. The signal ends it. */
+export function startRelay(
+  options: RelayOptions,
+  listener: RelayListener,
+  signal: AbortSignal,
+): RunningRelay {
+  const { client, source, from } = options;
+  let health: readonly JointHealth[] = [];
+  const sender = new JointSender({
+    send: ({ timeS, anglesRad }) => client.updateJoints({ joint_angles: [...anglesRad], captured_at: timeS }),
+    hz: options.hz,
+    onOutage: (error) => listener.onWarning(outageText(error)),
+    onBack: () => listener.onNote(`the backend takes joint angles again`),
+    onRefused: onceEach((error) => listener.onWarning(refusalText(error))),
+  });
+  const relay = new Relay((reading) => sender.offer(reading));
+  const watch = watchStream(relay, from, listener);
+  const status = (): RelayStatus => ({
+    from,
+    backend: client.url,
+    received: relay.received,
+    receivedPerSecond: watch.perSecond(),
+    ...sender.counts,
+    jointAngles: relay.latest()?.anglesRad ?? null,
+    silentS: relay.silentS,
+    trouble: sender.outage?.message ?? null,
+    health,
+  });
+  const onHealth = (now: readonly JointHealth[]): void => {
+    health = now;
+  };
+  const readings = source === null ? noReadings(signal) : source({ ...bound(listener), onHealth }, signal);
+  const ended = takeAll(readings, relay).finally(async () => {
+    watch.stop();
+    await sender.close();
+  });
+  return { relay, status, ended };
+}
+
+async function takeAll(readings: AsyncIterable<JointReading>, relay: Relay): Promise<void> {
+  for await (const reading of readings) relay.take(reading);
+}
+
+/** Readings are pushed from elsewhere: this one only lasts until the end. */
+async function* noReadings(signal: AbortSignal): AsyncGenerator<JointReading> {
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  yield* [];
+}
+
+/** Tell when the stream of readings stops and when it is back, and measure its rate. */
+function watchStream(
+  relay: Relay,
+  from: string,
+  listener: RelayListener,
+): { perSecond: () => number; stop: () => void } {
+  const stopped = new AbortController();
+  let perSecond = 0;
+  void (async () => {
+    let before = 0;
+    let isStopped = false;
+    const told = new Set<string>();
+    for (;;) {
+      await sleep(WATCH_EVERY_MS, stopped.signal);
+      const now = (relay.received - before) / (WATCH_EVERY_MS / 1000);
+      before = relay.received;
+      perSecond = perSecond === 0 ? now : perSecond + RATE_WEIGHT * (now - perSecond);
+      const isSilent = relay.hasStopped;
+      if (isSilent && !isStopped) {
+        listener.onWarning(
+          `no joint angles from ${from} any more: frames taken now are placed where the arm was last`,
+        );
+      }
+      tellDoubts(relay, from, told, listener);
+      if (!isSilent && isStopped) listener.onNote(`joint angles from ${from} again`);
+      isStopped = isSilent;
+    }
+  })().catch(() => undefined);
+  return { perSecond: () => perSecond, stop: () => stopped.abort() };
+}
+
+/** Each is told when it begins, not again while it lasts. */
+function tellDoubts(relay: Relay, from: string, told: Set<string>, listener: RelayListener): void {
+  const latest = relay.latest();
+  const doubts = latest === null || relay.hasStopped ? [] : doubtsAbout(latest, relay.lateS, from);
+  for (const { key, line } of doubts) {
+    if (!told.has(key)) listener.onWarning(line);
+    told.add(key);
+  }
+  for (const key of told) if (!doubts.some((doubt) => doubt.key === key)) told.delete(key);
+}
+
+function outageText(error: SplatError): string {
+  const hint = error.hint === undefined ? "" : `\n  ${error.hint}`;
+  return `${error.message}; trying again; the newest joint angles follow when it answers${hint}`;
+}
+
+function refusalText(error: SplatError): string {
+  return `the backend refuses a joint reading: ${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`;
+}
+
+/** Tells of each error once, by its message, and of no more than a few. */
+export function onceEach(tell: (error: SplatError) => void): (error: SplatError) => void {
+  const told = new Set<string>();
+  return (error) => {
+    if (told.has(error.message) || told.size > 20) return;
+    told.add(error.message);
+    tell(error);
+  };
+}
+
+function bound(listener: RelayListener): RelayListener {
+  return {
+    onNote: (line) => listener.onNote(line),
+    onWarning: (line) => listener.onWarning(line),
+  };
+}
