@@ -41,10 +41,30 @@ export async function startServe(dataDir, args = []) {
   }
 }
 
+/** `splatctl capture FOLDER`, until `close`, which lets it end as Ctrl-C does. */
+export function startCapture(folder, url, args = [], env = {}) {
+  return running(start(["capture", folder, "--url", url, "--quiet", ...args], "ignore", env));
+}
+
+/** Any command that goes on until it is told to end. `pid` is the process that works. */
+export function startCommand(args, env = {}) {
+  return running(start(args, "ignore", env));
+}
+
+function running(child) {
+  return {
+    pid: child.pid,
+    hasEnded: () => child.exitCode !== null,
+    close: async () => {
+      if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
+    },
+  };
+}
+
 /** Without any setting from this process's environment: nobody's bucket is written to by a benchmark. */
-function start(args, stdout) {
+function start(args, stdout, more = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT|R2|AWS)_/.test(name));
-  const env = Object.fromEntries(inherited);
+  const env = { ...Object.fromEntries(inherited), ...more };
   return spawn(process.execPath, [BIN, ...args], { env, stdio: ["ignore", stdout, "inherit"] });
 }
 

@@ -1,0 +1,3 @@
+from .config import RobotConfig
+
+__all__ = ["RobotConfig"]
