@@ -65,6 +65,11 @@ function tableOf(rows) {
 
 function format(value) {
   if (value === null || value === undefined) return "–";
+  if (typeof value === "object") {
+    return Object.entries(value)
+      .map(([key, each]) => `${key} ${format(each)}`)
+      .join(", ");
+  }
   if (typeof value !== "number" || Number.isInteger(value)) return String(value);
   return value !== 0 && Math.abs(value) < 0.01 ? value.toExponential(2) : value.toFixed(2);
 }

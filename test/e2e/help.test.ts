@@ -13,7 +13,20 @@ test("--version prints the package's version and nothing else", async () => {
 test("--help names every command on stdout", async () => {
   const { code, stdout, stderr } = await runSplatctl(["--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  for (const command of ["serve", "capture", "status", "pull", "stop", "train", "convert", "demo"]) {
+  for (const command of [
+    "serve",
+    "capture",
+    "up",
+    "ps",
+    "logs",
+    "down",
+    "status",
+    "pull",
+    "stop",
+    "train",
+    "convert",
+    "demo",
+  ]) {
     expect(stdout).toMatch(new RegExp(`^ {2}${command}\\b`, "m"));
   }
 });

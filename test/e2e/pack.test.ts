@@ -27,7 +27,7 @@ beforeAll(() => {
 
 test("the package holds the program and what a user should read, nothing else", () => {
   const allowed =
-    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm|d\.ts)|README\.md|LICENSE|SECURITY\.md|package\.json)$/;
+    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm|d\.ts)|templates\/lerobot\/(src\/\w+\/\w+\.py|splat_push\.py|pyproject\.toml|README\.md|LICENSE)|README\.md|LICENSE|SECURITY\.md|package\.json)$/;
   const paths = packed.files.map(({ path }) => path);
   expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
   expect(paths).toEqual(
