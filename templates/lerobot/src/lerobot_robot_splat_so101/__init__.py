@@ -8,7 +8,6 @@ from .units import MOTORS, joint_radians
 __all__ = ["DEFAULT_URL", "MOTORS", "JointSender", "joint_radians"]
 
 
-
 def _has_lerobot() -> bool:
     """A folder that happens to be called lerobot passes for a package, and is none."""
     try:
