@@ -6,7 +6,7 @@ import { steadyMs } from "../time.ts";
 export interface SenderOptions {
   /** One attempt; rejects with a SplatError. */
   readonly send: (reading: JointReading) => Promise<void>;
-  /** Most readings sent a second. */
+  /** Most readings sent a second, over some seconds. */
   readonly hz: number;
   /** The backend does not take readings: told when it begins, again when the reason is another, and when it is over. */
   readonly onOutage: (error: SplatError) => void;
@@ -29,6 +29,8 @@ export interface SenderCounts {
 const MAX_IN_FLIGHT = 4;
 /** So many may leave at once after a lull: a source at the very same rate jitters, and must not be held back for it. */
 const BURST = 2;
+/** The rate is kept to within this share: without it, one stall would hold every later reading of such a source back. */
+const RATE_SLACK = 0.02;
 const BACK_OFF_MS = { first: 250, most: 2000, misconfigured: 5000 } as const;
 
 /** Sends what it is offered. It holds one reading at most. */
@@ -52,7 +54,7 @@ export class JointSender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#nowMs = options.nowMs ?? steadyMs;
-    this.#intervalMs = 1000 / options.hz;
+    this.#intervalMs = 1000 / (options.hz * (1 + RATE_SLACK));
   }
 
   get counts(): SenderCounts {

@@ -40,6 +40,23 @@ test("sends at its rate on a grid, and of what comes faster the newest", async (
   expect(slow.counts.superseded).toBeGreaterThanOrEqual(100 - sent.length - 1);
 });
 
+test("a stall holds no later reading of a source at the very same rate back", async () => {
+  let nowMs = 0;
+  const { sender: steady, sent } = sender({ hz: 100, nowMs: () => nowMs });
+  const at = async (timeMs: number): Promise<void> => {
+    nowMs = timeMs;
+    steady.offer(reading(timeMs));
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+  };
+  for (let i = 0; i < 10; i++) await at(i * 10);
+  // Three come late and nearly at once, as after a stall.
+  for (const timeMs of [118, 118.5, 119]) await at(timeMs);
+  for (let i = 12; i < 120; i++) await at(i * 10);
+  const late = sent.filter((time) => time >= 1000);
+  expect(late).toEqual(Array.from({ length: 20 }, (_, i) => 1000 + i * 10));
+  await steady.close();
+});
+
 test("the last reading of a stream that stops is sent too", async () => {
   const { sender: steady, sent } = sender({ hz: 50 });
   steady.offer(reading(1));
