@@ -40,7 +40,7 @@ export function registerCapture(program: Command): void {
     .option("--exclude <glob...>", "leave out files that match")
     .option("--once", "send what is there and exit")
     .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
-    .option("--in-flight <n>", "uploads under way at once (default: 4)", wholeNumber(1, 64))
+    .option("--in-flight <n>", "uploads under way at once (default: 8)", wholeNumber(1, 64))
     .option("--no-dataset", "ignore transforms.json")
     .option("--relay <name>", "take joints from the relay of this name (default: from one that runs)", true)
     .option("--no-relay", "ask no relay for joints")

@@ -32,7 +32,7 @@ export interface CaptureOptions extends NameRules {
   readonly ignoreDataset?: boolean | undefined;
   /** Most uploads started a second; default no cap. */
   readonly fps?: number | undefined;
-  /** Uploads under way at once; default 4. */
+  /** Uploads under way at once; default 8: each waits for a decoder and a disk at the other end. */
   readonly inFlight?: number | undefined;
   /** How long the backend may go on not answering, seconds; default for ever, with `once` 60. */
   readonly giveUpAfterS?: number | undefined;
@@ -44,7 +44,7 @@ export interface CaptureOptions extends NameRules {
   readonly relaysItself?: boolean | undefined;
 }
 
-const DEFAULT_IN_FLIGHT = 4;
+const DEFAULT_IN_FLIGHT = 8;
 const DEFAULT_SPOOL_BYTES = 10e9;
 const ONCE_GIVE_UP_S = 60;
 const DRAIN_MS = 10_000;

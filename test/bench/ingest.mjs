@@ -16,7 +16,7 @@ export const about = "from a folder to accepted by a backend that trains: latenc
 /** What the folder watcher waits to see that a file does not grow any more (src/capture/folder.ts). */
 const SETTLE_MS = 50;
 const CAMERA = { hz: 30, seconds: 20 };
-const FLOOD = { hz: 90, seconds: 20 };
+const FLOOD = { hz: 75, seconds: 20 };
 /** Pictures differ in what follows the end marker, and a few truly, so that there is something to learn. */
 const SCENES = 16;
 
