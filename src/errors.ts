@@ -71,6 +71,12 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** What was thrown and what to do about it, in one line. */
+export function explainShort(thrown: unknown): string {
+  const hint = thrown instanceof SplatError ? thrown.hint : undefined;
+  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)}. ${hint}`;
+}
+
 /** Print form: text for people, one JSON object for scripts. Causes are named, stacks only when verbose. */
 export function explain(error: SplatError, options: { json?: boolean; verbose?: boolean } = {}): string {
   if (options.json === true) {

@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   queue: ["api/client"],
   backend: ["api/schema", "api/events", "http", "trainer", "splat", "remote/r2", ...KINEMATICS],
   trainer: ["splat", ...KINEMATICS],
-  sim: ["robot", "splat", "trainer/camera"],
+  sim: ["robot", "splat", "trainer/camera", "trainer/random", "trainer/undistort"],
   capture: [],
   robot: [],
   remote: [],

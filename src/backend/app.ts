@@ -12,7 +12,7 @@ import { readBody, readJson } from "../http/body.ts";
 import { guardOrigin, guardToken, type GuardOptions, type ServerWords } from "../http/guard.ts";
 import { sleep } from "../time.ts";
 import { readFrameForm } from "./frame-form.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 import type { Scene } from "./scene.ts";
 import { splatResponse } from "./splat-response.ts";
 import { calibrationOf, sceneOf } from "./status.ts";

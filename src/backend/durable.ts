@@ -1,8 +1,8 @@
 /** Files that are whole or not there: written under a temporary name, synced, then renamed. */
 import { createHash } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 
 export interface WrittenFile {
   readonly sizeBytes: number;
@@ -36,13 +36,7 @@ export async function writeDurably(
 /** Write `bytes` to a new file and sync it, under a name that a restart clears away. Throws `storage_full`. */
 export async function writeAside(path: string, bytes: Uint8Array): Promise<void> {
   try {
-    const file = await open(path, "wx");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await synced(path, "wx", (file) => file.writeFile(bytes));
   } catch (error) {
     await rm(path, { force: true }).catch(() => undefined);
     throw storageError(error);
@@ -66,18 +60,29 @@ async function writeSynced(
 ): Promise<WrittenFile> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
-  const file = await open(path, "w");
-  try {
+  await synced(path, "w", async (file) => {
     for await (const slice of slices) {
       hash.update(slice);
       sizeBytes += slice.length;
       await file.appendFile(slice);
     }
+  });
+  return { sizeBytes, sha256: hash.digest("hex") };
+}
+
+/** Open a file, write to it, and sync what was written before it is closed. */
+async function synced(
+  path: string,
+  flags: "w" | "wx",
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await write(file);
     await file.sync();
   } finally {
     await file.close();
   }
-  return { sizeBytes, sha256: hash.digest("hex") };
 }
 
 /** Make a rename itself survive a power cut; not every platform can open a folder. */

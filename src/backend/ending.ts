@@ -4,7 +4,7 @@ import { nowS } from "../time.ts";
 import type { ChunkSchedule } from "./chunk-schedule.ts";
 import type { FrameTable } from "./frames.ts";
 import type { Intake } from "./intake.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 import type { SavedSession } from "./saved-session.ts";
 import type { Training } from "./training.ts";
 

@@ -1,7 +1,7 @@
 /** Reads the form that a frame is uploaded in. */
 import { frameMetaSchema, LIMITS, type FrameMeta } from "../api/schema.ts";
 import { parseAs, parseJson, readBody, tooLarge } from "../http/body.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 
 /** Room in an upload for `meta` and the multipart syntax beside the file. */
 const FORM_OVERHEAD_BYTES = 1024 * 1024;

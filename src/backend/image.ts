@@ -5,7 +5,7 @@ import { messageOf } from "../errors.ts";
 import { scaleIntrinsics, type Intrinsics } from "../trainer/camera.ts";
 import { isDistorted, undistort } from "../trainer/undistort.ts";
 import { PictureMemory } from "./picture-memory.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 
 // One libvips thread per image and no cache of operations: every frame is another one, and the trainer needs the cores.
 sharp.concurrency(1);

@@ -1,5 +1,5 @@
 /** A bounded line for work on uploads: a few at a time, some waiting, and a clear no beyond that. */
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 
 export interface IngestLimits {
   /** Jobs that run at once. */

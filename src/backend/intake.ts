@@ -13,7 +13,7 @@ import { JointHistory } from "../robot/joint-history.ts";
 import { JointWatch } from "./joint-watch.ts";
 import type { PictureMemory } from "./picture-memory.ts";
 import { placeFrame, jointsAgain, poseFromJoints, samplesOf, type Placement } from "./pose.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 import { createSerial } from "./serial.ts";
 import { prepareImage, sha256Of, type PreparedImage } from "./prepared-image.ts";
 import type { SessionStore } from "./store.ts";

@@ -1,7 +1,7 @@
 /** The scene's mask: hides what moves with the camera. */
 import type { CameraModel } from "../api/schema.ts";
 import { checkHeader, decoded, imageTypeOf, openImage, sameAspect } from "./image.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 import type { SceneMask } from "./training.ts";
 
 /**

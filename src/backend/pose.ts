@@ -7,7 +7,7 @@ import {
   type JointReading,
   type JointsAtShutter,
 } from "../robot/joint-history.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 
 /** A frame's pose, and what it was made from so that it can be made again. */
 export interface Placement {

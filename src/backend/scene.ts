@@ -12,7 +12,7 @@ import { LiveEvents } from "./live.ts";
 import { lockFolder } from "./lock.ts";
 import { memoryBudget, type MemoryBudget } from "./memory-budget.ts";
 import { openSession } from "./open-session.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../http/refuse.ts";
 import { createSerial } from "./serial.ts";
 import type { Session } from "./session.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";

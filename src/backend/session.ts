@@ -25,7 +25,7 @@ import { LatencyWindow } from "./latency.ts";
 import { decodeMask } from "./mask.ts";
 import { withinMemory, type MemoryBudget } from "./memory-budget.ts";
 import type { PictureMemory } from "./picture-memory.ts";
-import { shuttingDown } from "./refuse.ts";
+import { shuttingDown } from "./shutting-down.ts";
 import { Saver } from "./saver.ts";
 import { applyPatch, trainingSettings } from "./settings.ts";
 import { SnapshotSlot } from "./snapshot-slot.ts";

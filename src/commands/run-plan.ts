@@ -6,7 +6,7 @@ import type { JointRoad } from "../daemon/joint-road.ts";
 import type { DaemonContext } from "../daemon/run-daemon.ts";
 import type { RunningRelay } from "../daemon/run-relay.ts";
 import type { UpPlan, UpSummary } from "../daemon/up.ts";
-import { EXIT_CODES, SplatError, toSplatError } from "../errors.ts";
+import { EXIT_CODES, explainShort, SplatError, toSplatError } from "../errors.ts";
 import { runAsDaemon, type DaemonFlags, type DaemonTerminal } from "./run-as-daemon.ts";
 import { printResult } from "./terminal.ts";
 
@@ -74,10 +74,8 @@ async function work(
     running = started;
     const { relay } = started;
     const parse = road?.parse ?? null;
-    const refused = onceEach(({ message, hint }) =>
-      listener.onWarning(
-        `joint angles that were pushed are refused: ${message}${hint === undefined ? "" : `. ${hint}`}`,
-      ),
+    const refused = onceEach((error) =>
+      listener.onWarning(`joint angles that were pushed are refused: ${explainShort(error)}`),
     );
     const takeJoints =
       parse === null ? null : (body: unknown) => relay.take(orTell(() => parse(body), refused));

@@ -1,5 +1,6 @@
 /** Asks a daemon on this machine over its control server. */
 import { z } from "zod";
+import { parseJson } from "../api/failure.ts";
 import { SERVICE } from "./control-app.ts";
 import type { RunFile } from "./run-file.ts";
 
@@ -29,7 +30,7 @@ export async function askDaemon(
       signal: AbortSignal.timeout(timeoutMs),
       redirect: "manual",
     });
-    return { status: response.status, body: parse(await response.text()) };
+    return { status: response.status, body: parseJson(await response.text()) };
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
     return code === "ECONNREFUSED" ? null : "silent";
@@ -46,12 +47,4 @@ export async function healthOf({
   if (asked === null || asked === "silent") return asked;
   const health = healthSchema.safeParse(asked.body).data;
   return health !== undefined && health.name === name && health.pid === pid ? health.status : null;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,9 +2,12 @@
 import type { JointReading } from "../robot/joint-history.ts";
 import { ARM_JOINTS } from "../robot/so101.ts";
 
+/** What can be doubted. */
+export const DOUBTS = ["ahead", "late", "reach"] as const;
+
 /** Something to tell the user once while it lasts. */
 export interface Doubt {
-  readonly key: string;
+  readonly key: (typeof DOUBTS)[number];
   readonly line: string;
 }
 

@@ -2,6 +2,7 @@
 import { request } from "undici";
 import { z } from "zod";
 import { messageOf } from "../errors.ts";
+import { Conditions } from "../robot/conditions.ts";
 import type { JointReading } from "../robot/joint-history.ts";
 import { nowS, steadyMs } from "../time.ts";
 import type { JointLookup } from "./joint-lookup.ts";
@@ -21,6 +22,7 @@ const LOOK_EVERY_MS = 2000;
 const TIMEOUT_MS = 2000;
 /** Of older frames a relay knows nothing, and need not. */
 const KEPT_S = 30;
+const NO_JOINTS = "the relay has no joints of this time: frames taken now are placed where the arm was last";
 
 /**
  * Joints around a moment from whichever relay runs on this machine then; none while no relay runs.
@@ -32,7 +34,7 @@ export function relayClient(options: RelayClientOptions): Pick<JointLookup, "aro
   let looking: Promise<void> = Promise.resolve();
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let isLost = false;
-  let isWithout = false;
+  const conditions = new Conditions(options);
 
   async function findAgain(): Promise<string | null> {
     if (url === null && steadyMs() - lookedAtMs >= LOOK_EVERY_MS) {
@@ -48,22 +50,14 @@ export function relayClient(options: RelayClientOptions): Pick<JointLookup, "aro
     if (url !== null) options.onNote(`joints come from the relay at ${url}${isLost ? " again" : ""}`);
   }
 
-  function tellWithout(isNow: boolean): void {
-    if (isNow && !isWithout) {
-      options.onWarning(
-        "the relay has no joints of this time: frames taken now are placed where the arm was last",
-      );
-    }
-    isWithout = isNow;
-  }
-
   return {
     async around(timeS, signal) {
       const found = await findAgain();
       if (found === null) return [];
       try {
         const readings = await askJoints(found, timeS, signal);
-        tellWithout(readings.length === 0 && nowS() - timeS < KEPT_S);
+        if (readings.length > 0) conditions.end("none");
+        else if (nowS() - timeS < KEPT_S) conditions.begin("none", NO_JOINTS);
         return readings;
       } catch (thrown) {
         if (signal?.aborted === true) return [];

@@ -1,11 +1,12 @@
 /** One relay from its source to its backend, until it is told to end. */
 import type { Client } from "../api/client.ts";
-import type { SplatError } from "../errors.ts";
+import { explainShort, type SplatError } from "../errors.ts";
 import type { JointReading } from "../robot/joint-history.ts";
-import type { JointHealth, JointSource } from "../robot/joint-source.ts";
+import { Conditions } from "../robot/conditions.ts";
+import type { JointHealth, JointSource, SourceListener } from "../robot/joint-source.ts";
 import { sleep } from "../time.ts";
 import { JointSender, type SenderCounts } from "./joint-sender.ts";
-import { doubtsAbout } from "./joint-doubts.ts";
+import { doubtsAbout, DOUBTS } from "./joint-doubts.ts";
 import { Relay } from "./relay.ts";
 
 export interface RelayOptions {
@@ -18,10 +19,7 @@ export interface RelayOptions {
   readonly hz: number;
 }
 
-export interface RelayListener {
-  onNote(line: string): void;
-  onWarning(line: string): void;
-}
+export type RelayListener = Pick<SourceListener, "onNote" | "onWarning">;
 
 /** How a relay stands, as GET /status of a daemon and `--json` say it. */
 export interface RelayStatus extends SenderCounts {
@@ -80,10 +78,14 @@ export function startRelay(
     trouble: sender.outage?.message ?? null,
     health,
   });
-  const onHealth = (now: readonly JointHealth[]): void => {
-    health = now;
+  const told: SourceListener = {
+    onNote: (line) => listener.onNote(line),
+    onWarning: (line) => listener.onWarning(line),
+    onHealth(now) {
+      health = now;
+    },
   };
-  const readings = source === null ? noReadings(signal) : source({ ...bound(listener), onHealth }, signal);
+  const readings = source === null ? noReadings(signal) : source(told, signal);
   const ended = takeAll(readings, relay).finally(async () => {
     watch.stop();
     await sender.close();
@@ -102,46 +104,37 @@ async function* noReadings(signal: AbortSignal): AsyncGenerator<JointReading> {
   yield* [];
 }
 
-/** Tell when the stream of readings stops and when it is back, and measure its rate. */
+/** Tell when the stream of readings stops, is back, or cannot be right, and measure its rate. */
 function watchStream(
   relay: Relay,
   from: string,
   listener: RelayListener,
 ): { perSecond: () => number; stop: () => void } {
   const stopped = new AbortController();
+  const conditions = new Conditions(listener);
   let perSecond = 0;
   void (async () => {
     let before = 0;
-    let isStopped = false;
-    const told = new Set<string>();
     for (;;) {
       await sleep(WATCH_EVERY_MS, stopped.signal);
       const now = (relay.received - before) / (WATCH_EVERY_MS / 1000);
       before = relay.received;
       perSecond = perSecond === 0 ? now : perSecond + RATE_WEIGHT * (now - perSecond);
-      const isSilent = relay.hasStopped;
-      if (isSilent && !isStopped) {
-        listener.onWarning(
-          `no joint angles from ${from} any more: frames taken now are placed where the arm was last`,
-        );
-      }
-      tellDoubts(relay, from, told, listener);
-      if (!isSilent && isStopped) listener.onNote(`joint angles from ${from} again`);
-      isStopped = isSilent;
+      tellConditions(relay, from, conditions);
     }
   })().catch(() => undefined);
   return { perSecond: () => perSecond, stop: () => stopped.abort() };
 }
 
-/** Each is told when it begins, not again while it lasts. */
-function tellDoubts(relay: Relay, from: string, told: Set<string>, listener: RelayListener): void {
+function tellConditions(relay: Relay, from: string, conditions: Conditions): void {
   const latest = relay.latest();
+  if (relay.hasStopped) {
+    const line = `no joint angles from ${from} any more: frames taken now are placed where the arm was last`;
+    conditions.begin("stopped", line);
+  } else conditions.end("stopped", `joint angles from ${from} again`);
   const doubts = latest === null || relay.hasStopped ? [] : doubtsAbout(latest, relay.lateS, from);
-  for (const { key, line } of doubts) {
-    if (!told.has(key)) listener.onWarning(line);
-    told.add(key);
-  }
-  for (const key of told) if (!doubts.some((doubt) => doubt.key === key)) told.delete(key);
+  for (const { key, line } of doubts) conditions.begin(key, line);
+  for (const key of DOUBTS) if (!doubts.some((doubt) => doubt.key === key)) conditions.end(key);
 }
 
 function outageText(error: SplatError): string {
@@ -150,7 +143,7 @@ function outageText(error: SplatError): string {
 }
 
 function refusalText(error: SplatError): string {
-  return `the backend refuses a joint reading: ${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`;
+  return `the backend refuses a joint reading: ${explainShort(error)}`;
 }
 
 /** Tells of each error once, by its message, and of no more than a few. */
@@ -160,12 +153,5 @@ export function onceEach(tell: (error: SplatError) => void): (error: SplatError)
     if (told.has(error.message) || told.size > 20) return;
     told.add(error.message);
     tell(error);
-  };
-}
-
-function bound(listener: RelayListener): RelayListener {
-  return {
-    onNote: (line) => listener.onNote(line),
-    onWarning: (line) => listener.onWarning(line),
   };
 }

@@ -2,10 +2,10 @@ import type { SourceListener } from "./joint-source.ts";
 
 /** What is wrong at present: each told when it begins, once, and on request when it is over. */
 export class Conditions {
-  readonly #listener: SourceListener;
+  readonly #listener: Pick<SourceListener, "onNote" | "onWarning">;
   readonly #lasting = new Set<string>();
 
-  constructor(listener: SourceListener) {
+  constructor(listener: Pick<SourceListener, "onNote" | "onWarning">) {
     this.#listener = listener;
   }
 

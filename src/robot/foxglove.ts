@@ -2,7 +2,7 @@
  * Joints from LeRobot's display: `--display_data=true --display_mode=foxglove` (v0.6.0 and later) makes every LeRobot
  * program publish what it observes on a WebSocket. Nothing is asked of it but one topic, so it sends no pictures here.
  */
-import { SplatError } from "../errors.ts";
+import { explainShort, SplatError } from "../errors.ts";
 import { preciseNowS, sleep } from "../time.ts";
 import { connectFoxglove, type FoxgloveConnection } from "./foxglove-connection.ts";
 import { observationOf, type MessageFrame } from "./foxglove-frames.ts";
@@ -10,7 +10,7 @@ import { parseJointBody, requireUnits, type JointUnits } from "./joint-body.ts";
 import type { JointReading } from "./joint-history.ts";
 import type { JointSource, SourceListener } from "./joint-source.ts";
 import { newestFrom, type NewestSlot } from "./newest-slot.ts";
-import { backoffMs, explainShort, Outage } from "./outage.ts";
+import { backoffMs, faultKind, Outage } from "./outage.ts";
 import type { JointRange } from "./units.ts";
 
 export interface FoxgloveOptions {
@@ -122,11 +122,8 @@ class Reader {
       const body = { ...observation, captured_at: frame.timeS };
       this.#newest.put(parseJointBody(body, { units, ranges, receivedAtS: preciseNowS() }));
     } catch (thrown) {
-      this.#outage.failed(
-        "unusable",
-        `${this.#url.host} sends joints that cannot be used: ${explainShort(thrown)}`,
-        PATIENCE,
-      );
+      const what = `${this.#url.host} sends joints that cannot be used: ${explainShort(thrown)}`;
+      this.#outage.failed(faultKind(what), what, PATIENCE);
       return false;
     }
     this.#outage.worked();

@@ -1,11 +1,12 @@
 /** Joints asked for over HTTP, again and again, from a program that has them: phosphobot, or a user's own. */
-import { SplatError } from "../errors.ts";
-import { preciseNowS, sleep, steadyMs } from "../time.ts";
+import { explainShort, SplatError } from "../errors.ts";
+import { preciseNowS, sleep } from "../time.ts";
 import { HttpEndpoint, type EndpointOptions } from "./http-endpoint.ts";
 import { parseJointBody, requireUnits, type JointUnits } from "./joint-body.ts";
 import type { JointReading } from "./joint-history.ts";
 import type { JointSource, SourceListener } from "./joint-source.ts";
-import { backoffMs, explainShort, Outage } from "./outage.ts";
+import { backoffMs, faultKind, Outage } from "./outage.ts";
+import { TickGrid } from "./tick-grid.ts";
 import type { JointRange } from "./units.ts";
 
 export interface HttpPollOptions {
@@ -36,34 +37,22 @@ export function httpPollSource(options: HttpPollOptions): JointSource {
   return async function* readings(listener, signal) {
     const endpoint = new HttpEndpoint(endpointOptions);
     const poll = new Poll(endpoint, options, listener);
+    const grid = new TickGrid(1000 / (options.hz ?? 30));
     let lastTimeS = Number.NaN;
     try {
-      for await (const _ of ticks(1000 / (options.hz ?? 30), () => poll.pauseMs, signal)) {
+      while (!signal.aborted) {
+        await grid.next(signal).catch(() => undefined);
+        if (signal.aborted) return;
         const reading = await poll.once(signal);
         // An answer with the same time of its own is the same reading.
-        if (reading === null || reading.timeS === lastTimeS) continue;
-        lastTimeS = reading.timeS;
-        yield reading;
+        if (reading !== null && reading.timeS !== lastTimeS) yield reading;
+        lastTimeS = reading?.timeS ?? lastTimeS;
+        if (poll.pauseMs > 0) await sleep(poll.pauseMs, signal).catch(() => undefined);
       }
     } finally {
       await endpoint.close();
     }
   };
-}
-
-/** Moments on a grid that began with the first; those that passed while the reader was busy are left out. */
-async function* ticks(
-  periodMs: number,
-  pauseMs: () => number,
-  signal: AbortSignal,
-): AsyncGenerator<void, void, undefined> {
-  const startMs = steadyMs();
-  for (let tick = 0; !signal.aborted;) {
-    yield;
-    const earliestMs = steadyMs() + pauseMs();
-    tick = Math.max(tick + 1, Math.ceil((earliestMs - startMs) / periodMs));
-    await sleep(startMs + tick * periodMs - steadyMs(), signal).catch(() => undefined);
-  }
 }
 
 /** Asks, and tells the listener what goes wrong. */
@@ -117,9 +106,7 @@ class Poll {
   }
 
   #unusable(what: string): null {
-    // Another fault is news; the same one with other figures is not.
-    const kind = what.replaceAll(/-?\d[\d.e+-]*/g, "#");
-    const failures = this.#outage.failed(kind, `${what}; trying again`, PATIENCE);
+    const failures = this.#outage.failed(faultKind(what), `${what}; trying again`, PATIENCE);
     this.pauseMs = failures < PATIENCE ? 0 : UNUSABLE_PAUSE_MS;
     return null;
   }

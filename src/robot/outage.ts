@@ -1,5 +1,4 @@
 /** Trouble told once when it begins and once when it is over, however often it flickers. */
-import { messageOf, SplatError } from "../errors.ts";
 import { steadyMs } from "../time.ts";
 import type { SourceListener } from "./joint-source.ts";
 
@@ -53,8 +52,7 @@ export function backoffMs(failures: number): number {
   return Math.min(2000, 100 * 2 ** Math.min(failures - 1, 10));
 }
 
-/** What was thrown and what to do about it, in one line. */
-export function explainShort(thrown: unknown): string {
-  const hint = thrown instanceof SplatError ? thrown.hint : undefined;
-  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)}. ${hint}`;
+/** Tells one fault from another by its words; the same one with other figures is no other. */
+export function faultKind(words: string): string {
+  return words.replaceAll(/-?\d[\d.e+-]*/g, "#");
 }

@@ -41,7 +41,8 @@ export interface OpenPort {
 
 /**
  * Open the arm's port. `path`: as the user named it, else the only likely one is taken. `before`: the port that was lost,
- * whose adapter is looked for under other names too; null when it is still away. Throws `bad_input` when there is none, several could be meant, another process has it, or it does not open.
+ * whose adapter is looked for under other names too. Null when that is still away. Throws `bad_input` when there is none,
+ * several could be meant, another process has it, or it does not open.
  */
 export async function openArmPort(
   system: PortSystem,

@@ -1,5 +1,5 @@
 /** Joint angles straight from the arm's servo bus. Nothing is ever written to a servo: an arm that is limp stays so. */
-import { SplatError, toSplatError } from "../errors.ts";
+import { explainShort, SplatError, toSplatError } from "../errors.ts";
 import { preciseNowS, sleep, steadyMs } from "../time.ts";
 import { ArmSession, type SerialCounts } from "./arm-session.ts";
 import { Conditions } from "./conditions.ts";
@@ -139,10 +139,10 @@ class SerialArm {
     return null;
   }
 
-  #tellTrouble({ message, hint }: SplatError): void {
-    if (message !== this.#trouble) this.#conditions.end(`port ${this.#trouble}`);
-    this.#trouble = message;
-    this.#conditions.begin(`port ${message}`, hint === undefined ? message : `${message}. ${hint}`);
+  #tellTrouble(error: SplatError): void {
+    if (error.message !== this.#trouble) this.#conditions.end(`port ${this.#trouble}`);
+    this.#trouble = error.message;
+    this.#conditions.begin(`port ${error.message}`, explainShort(error));
   }
 
   #tellOpen(port: OpenPort, before: OpenPort | null): void {

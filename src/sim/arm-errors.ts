@@ -4,8 +4,10 @@
  */
 import type { Mount } from "../robot/kinematics.ts";
 import type { Intrinsics } from "../trainer/camera.ts";
-import { NO_DISTORTION, type LensDistortion } from "./lens.ts";
-import { normalDraw, randomStream } from "./random.ts";
+import { NO_DISTORTION } from "./lens.ts";
+import { randomStream } from "../trainer/random.ts";
+import type { Distortion } from "../trainer/undistort.ts";
+import { normalDraw } from "./normal-draw.ts";
 
 /** How far the truth is from what is said. */
 export interface ArmErrors {
@@ -28,7 +30,7 @@ export interface LensErrors {
   /** [2] added to cx, cy, in widths of the picture. */
   readonly centerShift: readonly number[];
   /** Added to the nominal coefficients. */
-  readonly distortion: LensDistortion;
+  readonly distortion: Distortion;
 }
 
 export const NO_ERRORS: ArmErrors = {
@@ -108,7 +110,7 @@ export function trueIntrinsics(nominal: Intrinsics, { lens }: ArmErrors): Intrin
 }
 
 /** How the lens really bends. */
-export function trueDistortion(nominal: LensDistortion, { lens: { distortion } }: ArmErrors): LensDistortion {
+export function trueDistortion(nominal: Distortion, { lens: { distortion } }: ArmErrors): Distortion {
   return {
     k1: nominal.k1 + distortion.k1,
     k2: nominal.k2 + distortion.k2,

@@ -5,7 +5,7 @@ import { preciseNowS, sleep } from "../time.ts";
 import type { SimulatedArm } from "./arm.ts";
 import { NO_ERRORS } from "./arm-errors.ts";
 import { startPictureThreads, type PictureFormat } from "./picture-threads.ts";
-import { randomStream } from "./random.ts";
+import { randomStream } from "../trainer/random.ts";
 import { trueView, type NominalView } from "./wrist-view.ts";
 
 export interface CameraShots {

@@ -1,23 +1,11 @@
 /** A lens that bends: where the light of each place in the picture comes from. */
 import type { Intrinsics } from "../trainer/camera.ts";
+import type { Distortion } from "../trainer/undistort.ts";
 
-/** Radial k1, k2 and tangential p1, p2 (Brown 1966; OpenCV `calib3d`, first four coefficients). */
-export interface LensDistortion {
-  readonly k1: number;
-  readonly k2: number;
-  readonly p1: number;
-  readonly p2: number;
-}
-
-export const NO_DISTORTION: LensDistortion = { k1: 0, k2: 0, p1: 0, p2: 0 };
+export const NO_DISTORTION: Distortion = { k1: 0, k2: 0, p1: 0, p2: 0 };
 
 /** An ordinary webcam lens: barrel-shaped; at 63° across, the middle of the picture's side comes 6 % nearer its centre. */
-export const WEBCAM_DISTORTION: LensDistortion = { k1: -0.18, k2: 0.04, p1: 0.001, p2: -0.0008 };
-
-/** Whether the lens bends at all. */
-export function bends({ k1, k2, p1, p2 }: LensDistortion): boolean {
-  return k1 !== 0 || k2 !== 0 || p1 !== 0 || p2 !== 0;
-}
+export const WEBCAM_DISTORTION: Distortion = { k1: -0.18, k2: 0.04, p1: 0.001, p2: -0.0008 };
 
 const MAX_STEPS = 30;
 /** On the image plane at z = 1: a thousandth of a thousandth of a pixel. */
@@ -29,7 +17,7 @@ const TOLERANCE = 1e-9;
  */
 export function lensRays(
   { width, height, fx, fy, cx, cy }: Intrinsics,
-  distortion: LensDistortion,
+  distortion: Distortion,
   offsets: readonly (readonly [number, number])[],
 ): Float64Array {
   const rays = new Float64Array(width * height * offsets.length * 2);
@@ -46,7 +34,7 @@ export function lensRays(
 }
 
 /** The ray that the lens puts at a place of the image plane (z = 1), by Newton's iteration; NaN when there is none. */
-export function unbend(u: number, v: number, { k1, k2, p1, p2 }: LensDistortion): [number, number] {
+export function unbend(u: number, v: number, { k1, k2, p1, p2 }: Distortion): [number, number] {
   let x = u;
   let y = v;
   for (let step = 0; step < MAX_STEPS; step++) {

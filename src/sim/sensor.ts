@@ -1,5 +1,6 @@
 /** From light to bytes: what a small camera's sensor makes of the light that reaches it. */
-import { normalDraw, randomStream } from "./random.ts";
+import { randomStream } from "../trainer/random.ts";
+import { normalDraw } from "./normal-draw.ts";
 
 /** sRGB bytes of linear light in equal steps from 0 to 1 (IEC 61966-2-1); finer than a byte even in the dark. */
 const SRGB_BYTES = Uint8Array.from({ length: 8192 }, (_, i) => toSrgbByte(i / 8191));

@@ -1,9 +1,10 @@
 /** What the wrist camera really takes: the true pose through the true lens, the gripper in view, the sensor's quirks. */
 import type { Mount } from "../robot/kinematics.ts";
 import type { Intrinsics } from "../trainer/camera.ts";
+import { isDistorted, type Distortion } from "../trainer/undistort.ts";
 import { NO_ERRORS, trueDistortion, trueIntrinsics, trueMount, type ArmErrors } from "./arm-errors.ts";
 import { withGripper } from "./fingers.ts";
-import { bends, lensRays, NO_DISTORTION, type LensDistortion } from "./lens.ts";
+import { lensRays, NO_DISTORTION } from "./lens.ts";
 import { renderTabletop, SUBPIXELS } from "./raytrace.ts";
 import { driftingGain, type ExposureDrift, type SensorNoise } from "./sensor.ts";
 import { wristCamera } from "./wrist-camera.ts";
@@ -12,7 +13,7 @@ import { wristCamera } from "./wrist-camera.ts";
 export interface WristView {
   readonly intrinsics: Intrinsics;
   readonly mount: Mount;
-  readonly distortion: LensDistortion;
+  readonly distortion: Distortion;
   /** Whether the gripper is in view. */
   readonly fingers: boolean;
   readonly drift: ExposureDrift | null;
@@ -23,7 +24,7 @@ export interface WristView {
 export interface NominalView {
   readonly intrinsics: Intrinsics;
   readonly mount: Mount;
-  readonly distortion?: LensDistortion | undefined;
+  readonly distortion?: Distortion | undefined;
   /** By default in view. */
   readonly fingers?: boolean | undefined;
   readonly drift?: ExposureDrift | undefined;
@@ -51,7 +52,7 @@ export type TakePicture = (jointsRad: readonly number[], timeS: number, frame: n
 /** A camera ready to take pictures: the lens is worked out once. */
 export function createWristView(view: WristView): TakePicture {
   const { intrinsics, mount, distortion, drift, noise } = view;
-  const rays = bends(distortion) ? lensRays(intrinsics, distortion, SUBPIXELS) : undefined;
+  const rays = isDistorted(distortion) ? lensRays(intrinsics, distortion, SUBPIXELS) : undefined;
   return (jointsRad, timeS, frame) =>
     renderTabletop(wristCamera(jointsRad, intrinsics, mount), {
       tabletop: view.fingers ? withGripper(jointsRad) : undefined,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { SplatError } from "../../src/errors.ts";
-import { backoffMs, explainShort, Outage } from "../../src/robot/outage.ts";
+import { explainShort, SplatError } from "../../src/errors.ts";
+import { backoffMs, Outage } from "../../src/robot/outage.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance", "Date"] });

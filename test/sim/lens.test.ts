@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { bends, lensRays, NO_DISTORTION, unbend, WEBCAM_DISTORTION } from "../../src/sim/lens.ts";
+import { lensRays, NO_DISTORTION, unbend, WEBCAM_DISTORTION } from "../../src/sim/lens.ts";
 import { wristIntrinsics } from "../../src/sim/wrist-camera.ts";
-import { undistort } from "../../src/trainer/undistort.ts";
+import { isDistorted, undistort } from "../../src/trainer/undistort.ts";
 
 const intrinsics = wristIntrinsics(96, 72);
 const STRONG = { k1: -0.3, k2: 0.1, p1: 0.004, p2: -0.003 };
@@ -61,6 +61,6 @@ describe("unbend", () => {
 });
 
 it("a lens that does not bend is told from one that does", () => {
-  expect(bends(NO_DISTORTION)).toBe(false);
-  expect(bends({ ...NO_DISTORTION, p2: 1e-4 })).toBe(true);
+  expect(isDistorted(NO_DISTORTION)).toBe(false);
+  expect(isDistorted({ ...NO_DISTORTION, p2: 1e-4 })).toBe(true);
 });

@@ -1,8 +1,6 @@
-/** How the backend says no. */
+/** The one refusal that has the same words wherever it is made. */
 import { refuse } from "../http/refuse.ts";
 import type { SplatError } from "../errors.ts";
-
-export { refuse };
 
 /** Said to whoever comes while a session ends. */
 export function shuttingDown(): SplatError {
