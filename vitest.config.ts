@@ -8,6 +8,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     pool: "forks",
     maxWorkers: 2,
+    reporters: ["default", "./test/helpers/skip-reporter.ts"],
     // What the other SPZ reader says of every file.
     onConsoleLog: (log) => !log.startsWith("[SPZ"),
     // Nobody's bucket is written to by a test.

@@ -502,7 +502,8 @@ function originTests(backend: () => Caller, onLoopback: boolean): void {
       }
     });
 
-    it.runIf(onLoopback)("403 for a foreign Host", async () => {
+    it("403 for a foreign Host", async (context) => {
+      context.skip(!onLoopback, "only a backend on loopback knows what it is called");
       const [status, text] = await withHost(`${backend().baseUrl}/status`, "foreign.example");
       expect(status).toBe(403);
       expect(errorSchema.parse(JSON.parse(text)).error.code).toBe("forbidden_origin");

@@ -28,7 +28,8 @@ test("listing a large folder lets other work come in between", async () => {
   expect(most).toBeLessThan(count / 2);
 });
 
-test.skipIf(process.platform === "win32")("links are followed, but not in a circle", async () => {
+test("links are followed, but not in a circle", async (context) => {
+  context.skip(process.platform === "win32", "on Windows links need a privilege");
   const dir = await tempFolder();
   const far = await tempFolder();
   await mkdir(join(dir, "sub", "deep"), { recursive: true });

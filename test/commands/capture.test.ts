@@ -76,49 +76,42 @@ test("exit codes: folder missing 2, backend silent 4, token wanted 3, bad flag 2
 
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 
-test.skipIf(process.platform === "win32")(
-  "Ctrl-C ends a watch with its summary and exit code 0",
-  async () => {
-    const backend = await uploadBackend();
-    const child = spawn(
-      process.execPath,
-      [BIN, "capture", await folderOf(2), "--json", "--url", backend.url],
-      {
-        stdio: ["ignore", "pipe", "ignore"],
-      },
-    );
-    const stdout: Buffer[] = [];
-    child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
-    onTestFinished(() => void child.kill("SIGKILL"));
-    const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
-    while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
-    child.kill("SIGINT");
-    expect(await exited).toBe(0);
-    expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ sent: 2 });
-  },
-);
+test("Ctrl-C ends a watch with its summary and exit code 0", async (context) => {
+  context.skip(process.platform === "win32", "Windows has no signals to send");
+  const backend = await uploadBackend();
+  const child = spawn(process.execPath, [BIN, "capture", await folderOf(2), "--json", "--url", backend.url], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const stdout: Buffer[] = [];
+  child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
+  while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.kill("SIGINT");
+  expect(await exited).toBe(0);
+  expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ sent: 2 });
+});
 
-test.skipIf(process.platform === "win32")(
-  "interrupted --once --stop says so, keeps the scene open and exits 5",
-  async () => {
-    const backend = await uploadBackend();
-    const dir = await folderOf(20);
-    const args = [BIN, "capture", dir, "--once", "--stop", "--fps", "4", "--json", "--url", backend.url];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
-    const stdout: Buffer[] = [];
-    child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
-    child.stderr.resume();
-    onTestFinished(() => void child.kill("SIGKILL"));
-    const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
-    while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
-    child.kill("SIGINT");
-    expect(await exited).toBe(5);
-    expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ success: false });
-    expect(backend.stops).toEqual([]);
-  },
-);
+test("interrupted --once --stop says so, keeps the scene open and exits 5", async (context) => {
+  context.skip(process.platform === "win32", "Windows has no signals to send");
+  const backend = await uploadBackend();
+  const dir = await folderOf(20);
+  const args = [BIN, "capture", dir, "--once", "--stop", "--fps", "4", "--json", "--url", backend.url];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const stdout: Buffer[] = [];
+  child.stdout.on("data", (piece: Buffer) => stdout.push(piece));
+  child.stderr.resume();
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const exited = new Promise<number | null>((resolve) => child.on("close", resolve));
+  while (backend.accepted.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.kill("SIGINT");
+  expect(await exited).toBe(5);
+  expect(lastLine(Buffer.concat(stdout).toString())).toMatchObject({ success: false });
+  expect(backend.stops).toEqual([]);
+});
 
-test.skipIf(process.platform === "win32")("a second Ctrl-C ends it at once", async () => {
+test("a second Ctrl-C ends it at once", async (context) => {
+  context.skip(process.platform === "win32", "Windows has no signals to send");
   const backend = await uploadBackend(() => new Promise<boolean>(() => undefined));
   const child = spawn(process.execPath, [BIN, "capture", await folderOf(1), "--url", backend.url], {
     stdio: "ignore",

@@ -1,24 +1,9 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SplatError } from "../../src/errors.ts";
 import { parseJointBody, requireUnits, type JointBodyOptions } from "../../src/robot/joint-body.ts";
 import { JOINT_NAMES } from "../../src/robot/so101.ts";
-import { ticksToRad, type JointRange } from "../../src/robot/units.ts";
-
-const golden = JSON.parse(
-  readFileSync(new URL("lerobot-normalise-vectors.json", import.meta.url), "utf8"),
-) as {
-  readonly calibration_file_example: Readonly<Record<string, { range_min: number; range_max: number }>>;
-  readonly vectors: readonly {
-    readonly raw: readonly number[];
-    readonly degrees: readonly number[];
-    readonly range_m100_100: readonly number[];
-  }[];
-};
-const ranges: readonly JointRange[] = JOINT_NAMES.map((name) => {
-  const { range_min, range_max } = golden.calibration_file_example[name];
-  return { minTicks: range_min, maxTicks: range_max };
-});
+import { ticksToRad } from "../../src/robot/units.ts";
+import { normaliseRanges as ranges, normaliseVectors as golden } from "../helpers/normalise-vectors.ts";
 
 const T = 1_790_000_000.25;
 const SIX = [0.1, -0.2, 0.3, -0.4, 0.5, 0.6];

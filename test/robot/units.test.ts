@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { JOINT_NAMES } from "../../src/robot/so101.ts";
 import {
   degreesToRad,
   degreesToTicks,
@@ -15,23 +13,9 @@ import {
   ticksToRad,
   type JointRange,
 } from "../../src/robot/units.ts";
+import { JOINT_NAMES } from "../../src/robot/so101.ts";
+import { normaliseRanges as ranges, normaliseVectors as golden } from "../helpers/normalise-vectors.ts";
 
-/** What LeRobot's own bus class (commit 7427f318) made of raw positions. */
-const golden = JSON.parse(
-  readFileSync(new URL("lerobot-normalise-vectors.json", import.meta.url), "utf8"),
-) as {
-  readonly calibration_file_example: Readonly<Record<string, { range_min: number; range_max: number }>>;
-  readonly vectors: readonly {
-    readonly raw: readonly number[];
-    readonly degrees: readonly number[];
-    readonly range_m100_100: readonly number[];
-  }[];
-};
-
-const ranges: readonly JointRange[] = JOINT_NAMES.map((name) => {
-  const { range_min, range_max } = golden.calibration_file_example[name];
-  return { minTicks: range_min, maxTicks: range_max };
-});
 const gripper = ranges[5];
 
 function expectAll(actual: readonly number[], expected: readonly number[], digits = 9): void {
