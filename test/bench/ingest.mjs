@@ -3,12 +3,11 @@
  * file being complete to the frame being accepted; and how many a second are taken when more come. Real program, real
  * folder, 640×480 JPEGs; backend and capture are processes of their own.
  */
-import { randomFillSync } from "node:crypto";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import sharp from "sharp";
+import { makePictures } from "../helpers/noise-pictures.mjs";
 import { startCapture, startServe } from "../helpers/splatctl-process.mjs";
 
 export const about = "from a folder to accepted by a backend that trains: latency and rate (about 70 s)";
@@ -25,7 +24,7 @@ export async function run(say) {
   const root = await mkdtemp(join(tmpdir(), "splatctl-bench-"));
   const server = await startServe(join(root, "data"));
   try {
-    const pictures = await makePictures();
+    const pictures = await makePictures(SCENES);
     const camera = await phase(server.url, join(root, "camera"), pictures, { ...CAMERA, say });
     const flood = await phase(server.url, join(root, "flood"), pictures, { ...FLOOD, say });
     return {
@@ -93,16 +92,6 @@ async function writeOne(folder, picture, n) {
   await writeFile(`${path}.json`, JSON.stringify({ joint_angles: [angle, -0.6, 0.6, 0.9, 0, 0.3] }));
   await writeFile(`${path}.part`, Buffer.concat([picture, Buffer.from(String(n).padStart(8, "0"))]));
   await rename(`${path}.part`, `${path}.jpg`);
-}
-
-/** Smooth noise compresses as a photograph does. */
-async function makePictures() {
-  const raw = { width: 160, height: 120, channels: 3 };
-  const one = async () => {
-    const noise = randomFillSync(Buffer.alloc(160 * 120 * 3));
-    return await sharp(noise, { raw }).resize(640, 480).jpeg({ quality: 78 }).toBuffer();
-  };
-  return await Promise.all(Array.from({ length: SCENES }, one));
 }
 
 async function until(url, isReached) {

@@ -25,6 +25,8 @@ const { values, positionals } = parseArgs({
     size: { type: "string" },
     gaussians: { type: "string" },
     threads: { type: "string" },
+    /** Which backend: splatctl or gsplat. */
+    engine: { type: "string" },
     kernels: { type: "string" },
     steps: { type: "string" },
     "sh-degree": { type: "string" },

@@ -18,9 +18,13 @@ export async function runForJson(args) {
 }
 
 /** A backend on a free port, ready to train. `close` saves and ends it. */
-export async function startServe(dataDir, args = []) {
+export async function startServe(dataDir, args = [], env = {}) {
   const port = await freePort();
-  const child = start(["serve", "--port", String(port), "--data", dataDir, "--quiet", ...args], "ignore");
+  const child = start(
+    ["serve", "--port", String(port), "--data", dataDir, "--quiet", ...args],
+    "ignore",
+    env,
+  );
   const url = `http://127.0.0.1:${port}`;
   const close = async () => {
     if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
