@@ -3,14 +3,12 @@
  * spool takes by itself. The backend is a thread that reads each upload and answers at once, so that what is measured
  * is the way there. Both ways read the same folder through the same watcher and the same uploader.
  */
-import { randomFillSync } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import sharp from "sharp";
 import { createClient } from "../../dist/api/client.js";
 import { watchFolder } from "../../dist/capture/folder.js";
 import { captureFolder } from "../../dist/daemon/capture-folder.js";
@@ -18,6 +16,7 @@ import { toUpload } from "../../dist/daemon/posing.js";
 import { openSpool } from "../../dist/queue/open-spool.js";
 import { uploadFrames } from "../../dist/queue/uploader.js";
 import { DEFAULT_SETTINGS } from "../../dist/backend/settings.js";
+import { makePictures } from "../helpers/noise-pictures.mjs";
 
 export const about = "frames a second from a folder to a backend, with the spool and without (about 30 s)";
 
@@ -58,9 +57,7 @@ export async function run(say) {
 /** Smooth noise compresses as a photograph does. Returns the mean size. */
 async function makePictures(folder) {
   let total = 0;
-  const noise = randomFillSync(Buffer.alloc(160 * 120 * 3));
-  const raw = { width: 160, height: 120, channels: 3 };
-  const picture = await sharp(noise, { raw }).resize(640, 480).jpeg({ quality: 78 }).toBuffer();
+  const [picture] = await makePictures(1);
   for (let n = 0; n < FRAMES; n++) {
     // What follows the end marker makes each file another frame.
     const bytes = Buffer.concat([picture, Buffer.from(String(n).padStart(8, "0"))]);
