@@ -32,7 +32,7 @@ export async function run(say) {
     const [url] = await once(backend, "message");
     const folder = join(root, "frames");
     await mkdir(folder);
-    const frameBytes = await makePictures(folder);
+    const frameBytes = await writePictures(folder);
     const rates = { direct: [], spool: [], put: [] };
     for (let round = 0; round < ROUNDS; round++) {
       say(`round ${round + 1} of ${ROUNDS}: ${FRAMES} frames of ${Math.round(frameBytes / 1000)} kB ...`);
@@ -55,7 +55,7 @@ export async function run(say) {
 }
 
 /** Smooth noise compresses as a photograph does. Returns the mean size. */
-async function makePictures(folder) {
+async function writePictures(folder) {
   let total = 0;
   const [picture] = await makePictures(1);
   for (let n = 0; n < FRAMES; n++) {
