@@ -1,0 +1,1 @@
+"""The way of chunks to a bucket, over outages and restarts."""

@@ -1,0 +1,1 @@
+"""Gaussians and the files that hold them."""
