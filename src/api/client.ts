@@ -1,6 +1,8 @@
 /** Typed calls to a backend, whichever it is. */
+import { isCloudBackend } from "./cloud.ts";
 import { decodeEvents } from "./events.ts";
 import { breach } from "./failure.ts";
+import { MAIN_SCENE } from "./limits.ts";
 import {
   calibrationSchema,
   framesResponseSchema,
@@ -24,6 +26,7 @@ import {
   type UploadResponse,
 } from "./schema.ts";
 import { createTransport, type Answer, type Transport } from "./transport.ts";
+import type { OnStarting } from "./waking.ts";
 
 /** A whole scene as it was at one moment. The body is to be read once. */
 export interface SplatScene {
@@ -48,6 +51,10 @@ export type SplatDownload = { readonly kind: "empty" } | { readonly kind: "uncha
  */
 export interface Client {
   readonly url: string;
+  /** Which of its scenes every call is about. */
+  readonly sceneName: string;
+  /** It is started when it is asked, and costs while it runs: see `isCloudBackend`. */
+  readonly isCloud: boolean;
   health(signal?: AbortSignal): Promise<Health>;
   status(signal?: AbortSignal): Promise<Status>;
   uploadFrame(
@@ -81,9 +88,24 @@ export interface Client {
   events(signal?: AbortSignal): AsyncIterable<SceneEvent>;
 }
 
+/** SPLAT_API_TOKEN, or what `splatctl deploy` keeps for the backend's URL. */
+export type TokenOrigin = "environment" | "kept";
+
 export interface ClientOptions {
   readonly url: string;
   readonly token?: string | undefined;
+  /** Where the token comes from, for the hint when it is refused. */
+  readonly tokenFrom?: TokenOrigin | undefined;
+  /** What Modal's proxy before the backend asks for. */
+  readonly proxyAuth?: { readonly key: string; readonly secret: string } | undefined;
+  /** Default: the main one. */
+  readonly scene?: string | undefined;
+  /** Whether it is in the cloud; default: as `isCloudBackend` finds out. */
+  readonly cloud?: boolean | undefined;
+  /** How long the first answer of a cloud may take; default 10 minutes. */
+  readonly coldStartMs?: number | undefined;
+  /** Told while a backend in the cloud does not answer yet. */
+  readonly onStarting?: OnStarting | undefined;
   /** How requests travel; the contract suite passes an app's own function. Default: undici. */
   readonly fetch?: ((request: Request) => Promise<Response>) | undefined;
   /** Default 30 000; uploads and downloads count from the last byte. */
@@ -98,6 +120,8 @@ export function createClient(options: ClientOptions): Client {
   const get = (path: string, signal?: AbortSignal) => ({ method: "GET", path, signal }) as const;
   return {
     url,
+    sceneName: options.scene ?? MAIN_SCENE,
+    isCloud: isCloudBackend({ ...options, url }),
     health: (signal) => json(healthSchema, get("/health", signal)),
     status: (signal) => json(statusSchema, get("/status", signal)),
     uploadFrame: async (frame, meta, signal) =>

@@ -1,5 +1,6 @@
 /** What can go wrong between us and a backend, each as one SplatError that names the URL and says what to do. */
-import { SplatError } from "../errors.ts";
+import { SplatError, type Refusal } from "../errors.ts";
+import type { TokenOrigin } from "./client.ts";
 import { ERROR_STATUS, errorSchema } from "./schema.ts";
 
 /** Which request failed, as messages name it. */
@@ -9,6 +10,15 @@ export interface Asked {
   readonly method: string;
   /** Path below the base URL, without the query. */
   readonly path: string;
+  /** The scene asked for; undefined = the backend's main one. */
+  readonly scene?: string | undefined;
+}
+
+/** What a request carried to be let in. */
+export interface Carried {
+  readonly token: boolean;
+  readonly tokenFrom?: TokenOrigin | undefined;
+  readonly proxyAuth: boolean;
 }
 
 /** Why nothing came back, in words, by the system's or undici's error code. */
@@ -51,43 +61,94 @@ export function breach(asked: Asked, why: string, cause?: unknown): SplatError {
 
 /**
  * `not_configured` for 401 and 403, `refused` for any other no.
- * `body` is the answer's text; one that is not the contract's own is named as such and never quoted.
+ * `body` is the answer's text; one that is neither the contract's own nor Modal's is named as such and never quoted.
  */
 export function refused(
   asked: Asked,
   response: Pick<Response, "status" | "headers">,
   body: string,
-  hadToken: boolean,
+  carried: Carried,
 ): SplatError {
   const { status } = response;
   const said = errorSchema.safeParse(parseJson(body)).data?.error;
-  const refusal = {
+  const refusal: Refusal = {
     status,
     code: said?.code ?? codeFor(status),
     retryAfterS: retryAfterS(response.headers.get("retry-after")),
+    ...(said === undefined ? { isForeign: true } : {}),
   };
+  const atModal = refusedByModal(asked, body, carried, refusal);
+  if (atModal !== null) return atModal;
   const request = `${asked.method} ${asked.path}`;
   if (status === 401) {
     return new SplatError(
       "not_configured",
-      hadToken
-        ? `the backend at ${asked.url} refused the token in SPLAT_API_TOKEN`
+      carried.token
+        ? `the backend at ${asked.url} refused the API token`
         : `the backend at ${asked.url} wants a token that it was not given`,
-      {
-        hint: "Set SPLAT_API_TOKEN to the token that the backend was started with.",
-        refusal,
-      },
+      { hint: TOKEN_HINTS[(carried.token ? carried.tokenFrom : null) ?? "unknown"], refusal },
     );
   }
   const code = status === 403 ? "not_configured" : "refused";
   if (said !== undefined) {
+    if (said.code === "not_found" && asked.scene !== undefined) {
+      const text = `the backend at ${asked.url} has no scene "${asked.scene}": ${said.message}`;
+      return new SplatError(code, text, { hint: said.hint ?? NO_SCENE_HINT, refusal });
+    }
     const text = `the backend at ${asked.url} refused ${request}: ${said.message}`;
     return new SplatError(code, text, { hint: said.hint, refusal });
+  }
+  if (status === 429) {
+    const text = `too many requests reach ${asked.url}: it answered 429 to ${request}`;
+    return new SplatError(code, text, { hint: "Try again in a moment.", refusal });
   }
   const kind = response.headers.get("content-type") ?? "no content type";
   const text = `${asked.url} answered ${status} to ${request}, not as a backend would (${kind})`;
   return new SplatError(code, text, { hint: hintForStranger(asked.url, response), refusal });
 }
+
+const SET_TOKEN = "Set SPLAT_API_TOKEN to the token that the backend was started with";
+const TOKEN_HINTS = {
+  environment: `SPLAT_API_TOKEN was sent. ${SET_TOKEN}, or unset it: then what splatctl deploy keeps for its own backend is sent.`,
+  kept: `The one that splatctl deploy keeps was sent. ${SET_TOKEN}.`,
+  unknown: `${SET_TOKEN}; splatctl deploy keeps that of its own.`,
+} as const;
+
+const NO_SCENE_HINT = "Leave out --scene and SPLAT_SCENE, or name a scene that it holds.";
+
+/** How the edge of Modal begins what it says itself, in plain text. */
+const MODAL_SAYS = /^modal-http: ([\x20-\x7e]{1,200})/;
+
+/** What Modal says before a request comes to the backend; null when it did not. */
+function refusedByModal(asked: Asked, body: string, carried: Carried, refusal: Refusal): SplatError | null {
+  const words = MODAL_SAYS.exec(body.trim())?.[1].trim();
+  if (words === undefined) return null;
+  if (/proxy auth/i.test(words)) {
+    const what = carried.proxyAuth ? "refused the proxy token that it was given" : "wants a proxy token";
+    return new SplatError(
+      "not_configured",
+      `Modal, which stands before the backend at ${asked.url}, ${what}`,
+      { hint: PROXY_HINT, refusal },
+    );
+  }
+  if (/\bis stopped\b/i.test(words)) {
+    return new SplatError("refused", `the backend at ${asked.url} was undeployed`, {
+      hint: "`splatctl deploy` starts it.",
+      refusal,
+    });
+  }
+  const text = `Modal answered ${refusal.status} for the backend at ${asked.url}: ${words}`;
+  const hint = refusal.status >= 500 || refusal.status === 408 || refusal.status === 429;
+  return new SplatError("refused", text, {
+    hint: hint
+      ? "Try again in a moment; `splatctl logs --cloud` shows what the backend says."
+      : "Check --url, and that the backend is deployed.",
+    refusal,
+  });
+}
+
+const PROXY_HINT =
+  "Give the two parts of a proxy token (`modal workspace proxy-tokens create`) as SPLAT_PROXY_KEY and SPLAT_PROXY_SECRET.";
 
 function hintForStranger(url: string, response: Pick<Response, "status" | "headers">): string {
   const to = response.headers.get("location");

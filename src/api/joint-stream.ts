@@ -6,13 +6,17 @@
 import { Pool, type Dispatcher } from "undici";
 import type { SplatError } from "../errors.ts";
 import type { Client, ClientOptions } from "./client.ts";
+import { isCloudBackend } from "./cloud.ts";
+import { carriedBy, credentialHeaders, hide } from "./credentials.ts";
 import { breach, parseJson, refused, silent, unreachable, type Asked } from "./failure.ts";
+import { otherScene } from "./transport.ts";
+import { COLD_START_MS, watchWaking } from "./waking.ts";
 
-export interface JointStream extends Pick<Client, "url" | "updateJoints"> {
+export interface JointStream extends Pick<Client, "url" | "isCloud" | "updateJoints"> {
   close(): Promise<void>;
 }
 
-/** A reading is worth nothing after so long. */
+/** A reading is worth nothing after so long; only one that may be what starts a cloud is waited for longer. */
 const DEFAULT_TIMEOUT_MS = 5000;
 const PATH = "/update-joint-angles";
 /** A refusal is a few hundred bytes; what is longer does not come from a backend. */
@@ -25,36 +29,38 @@ interface Answer {
 }
 
 /** Ready to send; nothing is sent until the first call. Throws what `Client.updateJoints` throws. */
-export function openJointStream({
-  url: base,
-  token,
-  timeoutMs = DEFAULT_TIMEOUT_MS,
-}: Omit<ClientOptions, "fetch">): JointStream {
-  const url = base.replace(/\/+$/, "");
-  const asked: Asked = { url, method: "POST", path: PATH };
+export function openJointStream(options: Omit<ClientOptions, "fetch">): JointStream {
+  const { token, proxyAuth } = options;
+  const url = options.url.replace(/\/+$/, "");
+  const isCloud = isCloudBackend({ ...options, url });
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, coldStartMs: coldMs = COLD_START_MS } = options;
+  const wake = isCloud ? watchWaking({ warmMs: timeoutMs, coldMs }, options.onStarting) : null;
+  const scene = otherScene(options.scene);
+  const asked: Asked = { url, method: "POST", path: PATH, scene };
   const { origin, pathname } = new URL(`${url}${PATH}`);
-  const pool = new Pool(origin, {
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connectTimeout: timeoutMs,
-  });
-  const headers = {
-    "content-type": "application/json",
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  };
+  const path = scene === undefined ? pathname : `${pathname}?scene=${scene}`;
+  const pool = new Pool(origin, { bodyTimeout: timeoutMs, connectTimeout: timeoutMs });
+  const headers = { "content-type": "application/json", ...credentialHeaders(options) };
+  const carried = carriedBy(options);
   return {
     url,
+    isCloud,
     async updateJoints(update) {
       const body = JSON.stringify(update);
-      const answer = await dispatch(pool, { method: "POST", path: pathname, headers, body }).catch(
+      const waking = wake?.();
+      const headersTimeout = waking?.patienceMs ?? timeoutMs;
+      const answer = await dispatch(pool, { method: "POST", path, headers, body, headersTimeout }).catch(
         (thrown: unknown) => {
-          throw failureOf(asked, thrown, timeoutMs);
+          waking?.end(false);
+          throw failureOf(asked, thrown, { headersMs: headersTimeout, bodyMs: timeoutMs });
         },
       );
+      waking?.end(answer.status !== 303);
       const { status, text } = answer;
+      // Modal, after 150 s: the reading waits for a backend that is being started. Its answer is worth nothing.
+      if (isCloud && status === 303) return;
       if (status < 200 || status > 299) {
-        const said = token === undefined ? text : text.replaceAll(token, "[token]");
-        throw refused(asked, answer, said, token !== undefined);
+        throw refused(asked, answer, hide([token, proxyAuth?.key, proxyAuth?.secret], text), carried);
       }
       const value = parseJson(text) as { success?: unknown } | null | undefined;
       if (value?.success !== true) throw breach(asked, "something that is no answer of a backend");
@@ -63,10 +69,14 @@ export function openJointStream({
   };
 }
 
-function failureOf(asked: Asked, thrown: unknown, timeoutMs: number): SplatError {
+function failureOf(
+  asked: Asked,
+  thrown: unknown,
+  { headersMs, bodyMs }: { readonly headersMs: number; readonly bodyMs: number },
+): SplatError {
   const { code } = thrown as NodeJS.ErrnoException;
-  const isSilence = code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT";
-  return isSilence ? silent(asked, timeoutMs) : unreachable(asked, thrown);
+  if (code === "UND_ERR_HEADERS_TIMEOUT") return silent(asked, headersMs);
+  return code === "UND_ERR_BODY_TIMEOUT" ? silent(asked, bodyMs) : unreachable(asked, thrown);
 }
 
 function dispatch(pool: Pool, call: Dispatcher.DispatchOptions): Promise<Answer> {

@@ -13,3 +13,9 @@ export const LIMITS = {
   /** About 0.9 KB of memory each while they are trained, 2 KB at the worst moment. */
   gaussians: 2_000_000,
 } as const;
+
+/** The scene of whoever names none. */
+export const MAIN_SCENE = "main";
+
+/** What names of scenes are made of. */
+export const SCENE_NAME = /^[a-z0-9-]{1,32}$/;

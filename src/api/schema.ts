@@ -4,7 +4,7 @@
  * still works with a newer backend.
  */
 import { z } from "zod";
-import { LIMITS } from "./limits.ts";
+import { LIMITS, SCENE_NAME } from "./limits.ts";
 
 export { LIMITS };
 
@@ -314,7 +314,7 @@ export const plyQuerySchema = z.object({
   max_gaussians: z.coerce.number().int().positive().optional(),
 });
 
-export const sceneNameSchema = z.string().regex(/^[a-z0-9-]{1,32}$/);
+export const sceneNameSchema = z.string().regex(SCENE_NAME);
 
 /** What GET /events sends: the name of the event and its data. */
 export const eventSchemas = {

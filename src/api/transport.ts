@@ -1,13 +1,17 @@
 /** How a request travels: one attempt, watched for silence, every failure turned into a SplatError. */
-import { fetch as undiciFetch } from "undici";
 import type { z } from "zod";
-import { SplatError } from "../errors.ts";
+import { sleep } from "../time.ts";
 import type { ClientOptions } from "./client.ts";
-import { breach, parseJson, refused, silent, unreachable, type Asked } from "./failure.ts";
+import { isCloudBackend } from "./cloud.ts";
+import { carriedBy, credentialHeaders, hide } from "./credentials.ts";
+import { EDGE_ATTEMPTS, edgeWaitMs, isPassing } from "./edge.ts";
+import { breach, parseJson, refused, type Asked } from "./failure.ts";
+import { MAIN_SCENE } from "./limits.ts";
+import { reach, travelFor } from "./reach.ts";
+import { watchSilence, type Watch } from "./silence.ts";
+import { COLD_START_MS, watchWaking, type WakingCall } from "./waking.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** Uploads are handed over in pieces of this size, so that each one sent proves the connection alive. */
-const PIECE_BYTES = 64 * 1024;
 
 /** One request. */
 export interface Call {
@@ -39,31 +43,46 @@ export interface Transport {
 
 /** A way to one backend. Throws `not_configured` for a token that no header can carry. */
 export function createTransport(options: ClientOptions): Transport {
-  const { url, token, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const travel = options.fetch === undefined ? overUndici : overFunction(options.fetch);
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new SplatError("not_configured", "the API token holds characters that no header can carry", {
-      hint: "Set SPLAT_API_TOKEN to the token alone: no spaces, line ends or quotes.",
-    });
-  }
-  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const { url, token, proxyAuth, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const carried = carriedBy(options);
+  const secrets = [token, proxyAuth?.key, proxyAuth?.secret];
+  const scene = otherScene(options.scene);
+  const isCloud = isCloudBackend(options);
+  const coldStartMs = options.coldStartMs ?? COLD_START_MS;
+  const wake = isCloud ? watchWaking({ warmMs: timeoutMs, coldMs: coldStartMs }, options.onStarting) : null;
+  const way = {
+    travel: travelFor(options.fetch),
+    credentials: credentialHeaders(options),
+    overallMs: coldStartMs,
+  };
 
   async function send(call: Call): Promise<Answer> {
-    const asked: Asked = { url, method: call.method, path: call.path };
-    const watch = watchSilence(timeoutMs, asked, call.signal);
+    const waking = wake?.() ?? null;
     try {
-      const response = await travel(`${url}${call.path}${queryOf(call.query)}`, {
-        method: call.method,
-        headers: { ...authorization, ...call.headers, ...lengthOf(call.body) },
-        ...(call.body === undefined ? {} : { body: bodyOf(call.body, watch), duplex: "half" }),
-        // A redirected POST would turn into a GET, or carry the token elsewhere: say it instead.
-        redirect: "manual",
-        signal: watch.signal,
-      });
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await sendOnce(call, waking);
+        } catch (thrown) {
+          if (!isCloud || attempt >= EDGE_ATTEMPTS || !isPassing(thrown)) throw thrown;
+          await sleep(edgeWaitMs(thrown, attempt), call.signal);
+        }
+      }
+    } finally {
+      waking?.end(false);
+    }
+  }
+
+  async function sendOnce(call: Call, waking: WakingCall | null): Promise<Answer> {
+    const asked: Asked = { url, method: call.method, path: call.path, scene };
+    const watch = watchSilence(waking?.patienceMs ?? timeoutMs, asked, call.signal);
+    try {
+      const response = await reach({ ...way, asked, watch }, call);
+      waking?.end(true);
+      watch.setPatience(timeoutMs);
       const answer = answerOf(asked, response, watch);
       watch.pause();
       if (response.ok || response.status === 304) return answer;
-      throw refused(asked, response, hide(token, await answer.text()), token !== undefined);
+      throw refused(asked, response, hide(secrets, await answer.text()), carried);
     } catch (thrown) {
       throw watch.end(thrown);
     }
@@ -86,54 +105,6 @@ export function createTransport(options: ClientOptions): Transport {
   }
 
   return { send, json };
-}
-
-type Travel = (url: string, init: RequestInit & { duplex?: "half" }) => Promise<Response>;
-
-/** undici's own types and the global ones describe the same objects, yet do not match by name. */
-const overUndici = undiciFetch as unknown as Travel;
-
-function overFunction(fetch: (request: Request) => Promise<Response>): Travel {
-  return (url, init) => fetch(new Request(url, init));
-}
-
-/** A signal that fires when the caller's does, or when nothing was heard for a while. */
-interface Watch {
-  readonly signal: AbortSignal;
-  /** Something moved: count from now. */
-  touch(): void;
-  /** Nobody is waiting for the backend now. */
-  pause(): void;
-  /** Stop watching. Given what was thrown, answers what to throw instead: the caller's reason wins. */
-  end(thrown?: unknown): unknown;
-}
-
-function watchSilence(timeoutMs: number, asked: Asked, caller: AbortSignal | undefined): Watch {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let ended = false;
-  const pause = (): void => clearTimeout(timer);
-  const touch = (): void => {
-    pause();
-    if (ended) return; // a refused upload may still be read for a while
-    timer = setTimeout(() => controller.abort(silent(asked, timeoutMs)), timeoutMs);
-  };
-  const onCaller = (): void => controller.abort(caller?.reason);
-  if (caller?.aborted === true) onCaller();
-  caller?.addEventListener("abort", onCaller, { once: true });
-  touch();
-  return {
-    signal: controller.signal,
-    touch,
-    pause,
-    end(thrown) {
-      ended = true;
-      pause();
-      caller?.removeEventListener("abort", onCaller);
-      if (controller.signal.aborted) return controller.signal.reason as unknown;
-      return thrown instanceof SplatError ? thrown : unreachable(asked, thrown);
-    },
-  };
 }
 
 function answerOf(asked: Asked, response: Response, watch: Watch): Answer {
@@ -169,35 +140,7 @@ function answerOf(asked: Asked, response: Response, watch: Watch): Answer {
   };
 }
 
-function bodyOf(body: Uint8Array | string, watch: Watch): string | ReadableStream<Uint8Array> {
-  if (typeof body === "string") return body;
-  let sent = 0;
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        watch.touch();
-        if (sent >= body.length) return controller.close();
-        controller.enqueue(body.subarray(sent, (sent += PIECE_BYTES)));
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** A stream has no length of its own; without one it would go out in chunks, which the backend cannot refuse early. */
-function lengthOf(body: Uint8Array | string | undefined): Record<string, string> {
-  return body instanceof Uint8Array ? { "content-length": String(body.length) } : {};
-}
-
-function queryOf(query: Call["query"]): string {
-  const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined) search.set(key, String(value));
-  }
-  return search.size === 0 ? "" : `?${search.toString()}`;
-}
-
-/** A server that echoes what it was sent must not make us print the token. */
-function hide(token: string | undefined, text: string): string {
-  return token === undefined ? text : text.replaceAll(token, "[token]");
+/** The scene as requests name it: the main one goes without saying. */
+export function otherScene(scene: string | undefined): string | undefined {
+  return scene === MAIN_SCENE ? undefined : scene;
 }

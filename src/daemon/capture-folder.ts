@@ -34,7 +34,7 @@ export interface CaptureOptions extends NameRules {
   readonly fps?: number | undefined;
   /** Uploads under way at once; default 8: each waits for a decoder and a disk at the other end. */
   readonly inFlight?: number | undefined;
-  /** How long the backend may go on not answering, seconds; default for ever, with `once` 60. */
+  /** How long the backend may go on not answering, seconds; default for ever, with `once` 60, a cloud 600. */
   readonly giveUpAfterS?: number | undefined;
   /** After the signal: how long uploads under way may go on trying, milliseconds. */
   readonly drainMs?: number | undefined;
@@ -47,7 +47,11 @@ export interface CaptureOptions extends NameRules {
 const DEFAULT_IN_FLIGHT = 8;
 const DEFAULT_SPOOL_BYTES = 10e9;
 const ONCE_GIVE_UP_S = 60;
+/** A cloud may have to find another GPU first. */
+const CLOUD_ONCE_GIVE_UP_S = 600;
 const DRAIN_MS = 10_000;
+/** Joints at a shutter are known only for a while: frames are taken when the backend has not answered for so long. */
+const AWAY_AFTER_MS = 3000;
 
 /** One capture, as its parts see it. */
 interface Run extends FillingWork {
@@ -72,8 +76,9 @@ export async function captureFolder(
   await requireFolder(folder);
   const isPosed = options.ignoreDataset !== true && (await isDataset(folder));
   const dataset = isPosed ? await readDataset(folder, { allowMissing: !once }) : null;
-  const giveUpAfterMs = (options.giveUpAfterS ?? (once ? ONCE_GIVE_UP_S : Infinity)) * 1000;
-  const purpose = { folder: await realFolder(folder), backend: client.url };
+  const onceS = client.isCloud ? CLOUD_ONCE_GIVE_UP_S : ONCE_GIVE_UP_S;
+  const giveUpAfterMs = (options.giveUpAfterS ?? (once ? onceS : Infinity)) * 1000;
+  const purpose = { folder: await realFolder(folder), backend: client.url, scene: client.sceneName };
   const spool = await openSpool(spoolFolderFor(spoolDir, purpose), purpose, {
     maxBytes: options.spoolMaxBytes ?? DEFAULT_SPOOL_BYTES,
     giveUpAfterMs,
@@ -130,7 +135,7 @@ async function run(capture: Run, interrupt: AbortSignal): Promise<CaptureSummary
 
 /**
  * Ask the backend how it stands and what it has, give it the data set's lens, and warn when no pose will be known.
- * `onAway` is called whenever it does not answer.
+ * `onAway` is called whenever it does not answer, or not soon.
  */
 async function prepareScene(
   capture: Run,
@@ -149,7 +154,8 @@ async function prepareScene(
     if (answer.kind === "done") return answer.value;
     throw answer.kind === "stopped" ? new SplatError("interrupted", "interrupted") : answer.error;
   };
-  const status = await ask(() => client.status(signal));
+  const away = setTimeout(onAway, AWAY_AFTER_MS);
+  const status = await ask(() => client.status(signal)).finally(() => clearTimeout(away));
   tally.answered();
   await ask(() => confirmation.look(signal));
   const { waiting, failed } = spool.counts;

@@ -1,13 +1,15 @@
 /** Joint readings to the backend at a steady rate: the newest wins, and nothing ever piles up. */
 import { toSplatError, type SplatError } from "../errors.ts";
 import type { JointReading } from "../robot/joint-history.ts";
-import { steadyMs } from "../time.ts";
+import { sleep, steadyMs } from "../time.ts";
 
 export interface SenderOptions {
   /** One attempt; rejects with a SplatError. */
   readonly send: (reading: JointReading) => Promise<void>;
   /** Most readings sent a second, over some seconds. */
   readonly hz: number;
+  /** Whether the backend is in the cloud, where every attempt is paid for; default no. */
+  readonly isCloud?: boolean | undefined;
   /** The backend does not take readings: told when it begins, again when the reason is another, and when it is over. */
   readonly onOutage: (error: SplatError) => void;
   readonly onBack: () => void;
@@ -31,7 +33,9 @@ const MAX_IN_FLIGHT = 4;
 const BURST = 2;
 /** The rate is kept to within this share: without it, one stall would hold every later reading of such a source back. */
 const RATE_SLACK = 0.02;
-const BACK_OFF_MS = { first: 250, most: 2000, misconfigured: 5000 } as const;
+const BACK_OFF_MS = { first: 250, most: 2000, misconfigured: 5000, mostAsked: 60_000 } as const;
+/** A backend that is being started takes minutes to answer; whoever wants to end does not wait for it. */
+const CLOSE_MS = 5000;
 
 /** Sends what it is offered. It holds one reading at most. */
 export class JointSender {
@@ -74,11 +78,14 @@ export class JointSender {
     this.#sendIfDue();
   }
 
-  /** Take no more; resolves when all that is under way has been answered or given up. */
+  /** Take no more; resolves when what is under way has been answered, or has had time enough for it. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    await Promise.all(this.#flying);
+    const enough = new AbortController();
+    const waited = sleep(CLOSE_MS, enough.signal).catch(() => undefined);
+    await Promise.race([Promise.all(this.#flying), waited]);
+    enough.abort();
   }
 
   #sendIfDue(): void {
@@ -141,8 +148,15 @@ export class JointSender {
       error.code === "not_configured"
         ? BACK_OFF_MS.misconfigured
         : Math.min(Math.max(2 * this.#backOffMs, BACK_OFF_MS.first), BACK_OFF_MS.most);
-    this.#resumeAtMs = this.#nowMs() + this.#backOffMs;
+    this.#resumeAtMs = this.#nowMs() + Math.max(this.#backOffMs, this.#askedMs(error));
     if (isNews) this.#options.onOutage(error);
+  }
+
+  /** How long the backend asks to be left alone. One nearby is starting or stopping: its joints are not to wait longer. */
+  #askedMs({ refusal }: SplatError): number {
+    const { isCloud = false } = this.#options;
+    if (refusal?.retryAfterS === undefined || !(isCloud || refusal.status === 429)) return 0;
+    return Math.min(refusal.retryAfterS * 1000, BACK_OFF_MS.mostAsked);
   }
 }
 

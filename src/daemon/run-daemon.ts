@@ -1,6 +1,7 @@
 /** What every daemon has around its work: one owner per name, a file that says it runs, a server, and a gentle end. */
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
+import { MAIN_SCENE } from "../api/limits.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import { startServer } from "../http/server.ts";
 import type { Log } from "../log.ts";
@@ -11,7 +12,7 @@ import { lockPath, removeRunFile, writeRunFile, type RunFile } from "./run-file.
 import { openStopSwitch, type StopSwitch } from "./stop-signals.ts";
 
 export interface DaemonOptions<T> {
-  /** As `NAME_PATTERN`; one daemon runs under it. */
+  /** As `DAEMON_NAME`; one daemon runs under it. */
   readonly name: string;
   /** Folder where daemons say that they run. */
   readonly runDir: string;
@@ -19,6 +20,10 @@ export interface DaemonOptions<T> {
   readonly what: string;
   /** URL of the backend that it sends to. */
   readonly backend: string;
+  /** Which of its scenes; default the main one. */
+  readonly scene?: string | undefined;
+  /** Whether others can ask it for joints; default no. */
+  readonly relays?: boolean | undefined;
   readonly log: Log;
   /** Where its output goes, when it is detached. */
   readonly logPath?: string | undefined;
@@ -64,14 +69,14 @@ export async function runDaemon<T>(options: DaemonOptions<T>): Promise<T | null>
 }
 
 async function serve<T>(options: DaemonOptions<T>, { signal, stop }: StopSwitch): Promise<T | null> {
-  const { name, runDir, what, backend, log, logPath = null } = options;
+  const { name, runDir, what, backend, scene = MAIN_SCENE, relays = false, log, logPath = null } = options;
   let state: DaemonState = "starting";
   let parts = NOTHING;
   signal.addEventListener("abort", () => {
     state = "stopping";
     log.info("stopping: what is under way is seen through; another signal ends at once");
   });
-  const about = { what, backend, started_at: nowS() };
+  const about = { what, relays, backend, scene, started_at: nowS() };
   const app = createControlApp({
     identity: { name, pid: process.pid, ...about },
     status: () => parts.status(),

@@ -3,17 +3,16 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { MAIN_SCENE } from "../api/limits.ts";
 import { SplatError } from "../errors.ts";
 import { writeDurably } from "../queue/durable-file.ts";
 import { isProcessGone } from "../queue/file-lock.ts";
 import { healthOf } from "./ask-daemon.ts";
 import type { DaemonState } from "./control-app.ts";
-
-/** What names are made of. */
-export const NAME_PATTERN = /^[a-z0-9-]{1,32}$/;
+import { DAEMON_NAME } from "./daemon-name.ts";
 
 const runFileSchema = z.object({
-  name: z.string().regex(NAME_PATTERN),
+  name: z.string().regex(DAEMON_NAME),
   pid: z.int().positive(),
   /** Where its process is: another machine or container may share the folder. Files without are this host's. */
   host: z.string().default(() => hostname()),
@@ -23,8 +22,12 @@ const runFileSchema = z.object({
   started_at: z.number(),
   /** The backend that it sends to. */
   backend: z.string(),
+  /** Which of its scenes. */
+  scene: z.string().default(MAIN_SCENE),
   /** What it does, in a few words. */
   what: z.string(),
+  /** Whether others can ask it for joints. */
+  relays: z.boolean().default(false),
   /** Where its output goes; null when it was not detached. */
   log: z.string().nullable(),
 });

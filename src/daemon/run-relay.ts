@@ -5,6 +5,7 @@ import type { JointReading } from "../robot/joint-history.ts";
 import { Conditions } from "../robot/conditions.ts";
 import type { JointHealth, JointSource, SourceListener } from "../robot/joint-source.ts";
 import { sleep } from "../time.ts";
+import { CLOUD_HZ, CLOUD_PACE_NOTE, CloudPace } from "./cloud-pace.ts";
 import { JointSender, type SenderCounts } from "./joint-sender.ts";
 import { doubtsAbout, DOUBTS } from "./joint-doubts.ts";
 import { Relay } from "./relay.ts";
@@ -14,7 +15,7 @@ export interface RelayOptions {
   readonly from: string;
   /** Null when they are pushed to us: then `Relay.take` is all there is. */
   readonly source: JointSource | null;
-  readonly client: Pick<Client, "url" | "updateJoints">;
+  readonly client: Pick<Client, "url" | "isCloud" | "updateJoints">;
   /** Most readings sent to the backend a second. */
   readonly hz: number;
 }
@@ -57,15 +58,20 @@ export function startRelay(
   signal: AbortSignal,
 ): RunningRelay {
   const { client, source, from } = options;
+  const pace = client.isCloud ? new CloudPace() : null;
+  if (pace !== null) listener.onNote(CLOUD_PACE_NOTE);
   let health: readonly JointHealth[] = [];
   const sender = new JointSender({
     send: ({ timeS, anglesRad }) => client.updateJoints({ joint_angles: [...anglesRad], captured_at: timeS }),
-    hz: options.hz,
+    isCloud: client.isCloud,
+    hz: pace === null ? options.hz : Math.min(options.hz, CLOUD_HZ),
     onOutage: (error) => listener.onWarning(outageText(error)),
     onBack: () => listener.onNote(`the backend takes joint angles again`),
     onRefused: onceEach((error) => listener.onWarning(refusalText(error))),
   });
-  const relay = new Relay((reading) => sender.offer(reading));
+  const relay = new Relay((reading) => {
+    if (pace?.passes(reading.anglesRad) !== false) sender.offer(reading);
+  });
   const watch = watchStream(relay, from, listener);
   const status = (): RelayStatus => ({
     from,

@@ -18,7 +18,7 @@ export interface UpPlan {
 export interface UpParts {
   readonly client: Client;
   /** The way for joints to the same backend. */
-  readonly jointStream: Pick<Client, "url" | "updateJoints">;
+  readonly jointStream: Pick<Client, "url" | "isCloud" | "updateJoints">;
   /** The road of the plan's relay, open. */
   readonly road: JointRoad | null;
   /** Joints of a relay elsewhere, for a capture without one of its own. */
@@ -33,11 +33,6 @@ export interface UpSummary {
   /** Null also when it was told to end before the backend had answered. */
   readonly capture: CaptureSummary | null;
   readonly relay: RelayStatus | null;
-}
-
-/** Whether what a daemon says of itself (`describePlan`) holds a relay. */
-export function relays(what: string): boolean {
-  return what.startsWith("relay ");
 }
 
 /** A plan in a few words; the relay comes first. */

@@ -1,34 +1,55 @@
 /** Asks the backend which of the frames that it accepted it has, and which it holds for good. */
 import type { Client } from "../api/client.ts";
 import { SplatError } from "../errors.ts";
-import { sleep } from "../time.ts";
+import { sleep, steadyMs } from "../time.ts";
+import { Bell } from "./bell.ts";
+import { ConfirmationPace, type Standing } from "./confirmation-pace.ts";
 import type { Identity, Look, Reconciled } from "./reconcile.ts";
 import type { Spool } from "./spool.ts";
 
 /** The calls that are made. */
-export type ConfirmingClient = Pick<Client, "url" | "status" | "frames">;
+export type ConfirmingClient = Pick<Client, "url" | "isCloud" | "status" | "frames">;
 type Status = Awaited<ReturnType<Client["status"]>>;
 
-/** Least time between two questions. */
-const PAUSE_MS = 2000;
 /** A long list is asked for less often: asking takes at most this share of the time. */
 const TIME_SHARE = 1 / 20;
+/** An answer may also have taken long because the backend had to be started. */
+const MOST_SPARED_MS = 60_000;
+/** A cloud lets go of a backend five minutes after its last request; this is said with some doubt. */
+const GONE_AFTER_MS = 4 * 60_000;
 /** A backend whose identity changes during so many looks in a row is not one backend. */
 const MAX_LOOKS = 5;
+
+/** For tests. */
+export interface ConfirmationTimes {
+  /** Least time between two questions. */
+  readonly pauseMs?: number | undefined;
+  /** A cloud that has not answered for so long has gone. */
+  readonly goneAfterMs?: number | undefined;
+}
 
 /** What one run knows of the backend's memory. */
 export class Confirmation {
   readonly #client: ConfirmingClient;
   readonly #spool: Spool;
   readonly #onReconciled: (result: Reconciled) => void;
+  readonly #times: ConfirmationTimes;
+  readonly #looked = new Bell();
   #isDoubtful = false;
   #lookMs = 0;
-  #looking: Promise<void> | null = null;
+  #isLooking = false;
+  #answeredMs = Number.NEGATIVE_INFINITY;
 
-  constructor(client: ConfirmingClient, spool: Spool, onReconciled: (result: Reconciled) => void) {
+  constructor(
+    client: ConfirmingClient,
+    spool: Spool,
+    onReconciled: (result: Reconciled) => void,
+    times: ConfirmationTimes = {},
+  ) {
     this.#client = client;
     this.#spool = spool;
     this.#onReconciled = onReconciled;
+    this.#times = times;
   }
 
   /** Whether another session or process has answered than the one looked at: look before sending more. */
@@ -36,20 +57,35 @@ export class Confirmation {
     return this.#isDoubtful;
   }
 
-  /** Note who answered an upload. */
+  /** Whether a question would start the backend again: it is in a cloud, and has not been heard of for long. */
+  get hasGone(): boolean {
+    const { goneAfterMs = GONE_AFTER_MS } = this.#times;
+    return this.#client.isCloud && steadyMs() - this.#answeredMs > goneAfterMs;
+  }
+
+  /** Note who answered. */
   saw(identity: Identity): void {
+    this.#answeredMs = steadyMs();
     const known = this.#spool.identity;
     if (known?.sessionId !== identity.sessionId || known.bootId !== identity.bootId) this.#isDoubtful = true;
   }
 
   /**
    * Compare what the backend has with what the spool keeps. Throws what the client throws, and `partial` when it loses
-   * frames again and again or answers as several.
+   * frames again and again or answers as several. One look at a time; whoever is told to end does not wait for another's.
    */
   async look(signal: AbortSignal): Promise<void> {
-    while (this.#looking !== null) await this.#looking.catch(() => undefined);
-    this.#looking = this.#look(signal).finally(() => (this.#looking = null));
-    await this.#looking;
+    while (this.#isLooking) {
+      await this.#looked.next(signal);
+      signal.throwIfAborted();
+    }
+    this.#isLooking = true;
+    try {
+      await this.#look(signal);
+    } finally {
+      this.#isLooking = false;
+      this.#looked.ring();
+    }
   }
 
   async #look(signal: AbortSignal): Promise<void> {
@@ -60,10 +96,12 @@ export class Confirmation {
       const before = await this.#client.status(signal);
       const records = this.#spool.isToBeCompared ? await this.#client.frames(signal) : [];
       const status = await this.#client.status(signal);
+      this.#answeredMs = steadyMs();
       if (!isSame(before, status)) continue;
       this.#isDoubtful = false;
       this.#lookMs = performance.now() - startMs;
-      const result = this.#spool.reconcile(lookOf(status, records), candidates);
+      const look = lookOf(status, records, this.#client.isCloud);
+      const result = this.#spool.reconcile(look, candidates);
       this.#onReconciled(result);
       return;
     }
@@ -78,12 +116,15 @@ export class Confirmation {
    */
   async run(signal: AbortSignal): Promise<void> {
     let seenThrough = -1;
+    const pace = new ConfirmationPace(this.#client.isCloud, this.#times.pauseMs);
     while (!signal.aborted) {
-      if (this.#spool.counts.accepted === 0) {
+      const pauseMs = pace.pauseMs(this.#spool.counts.accepted, this.#spool.isFull);
+      if (pauseMs === null) {
         await this.#spool.changed(signal);
         continue;
       }
-      await sleep(Math.max(PAUSE_MS, this.#lookMs / TIME_SHARE), signal).catch(() => undefined);
+      const sparedMs = Math.min(this.#lookMs / TIME_SHARE, MOST_SPARED_MS);
+      await sleep(Math.max(pauseMs, sparedMs), signal).catch(() => undefined);
       if (signal.aborted) return;
       try {
         const status = await this.#client.status(signal);
@@ -92,7 +133,9 @@ export class Confirmation {
           status.durable_through !== seenThrough || status.state === "complete" || this.#isDoubtful;
         if (isNews) await this.look(signal);
         seenThrough = status.durable_through;
+        pace.saw(standingOf(status));
       } catch (thrown) {
+        pace.saw(null);
         // What the client throws, the uploads meet too, and tell.
         if (thrown instanceof SplatError && thrown.code === "partial") throw thrown;
       }
@@ -100,14 +143,19 @@ export class Confirmation {
   }
 }
 
-function lookOf(status: Status, records: Awaited<ReturnType<Client["frames"]>>): Look {
+/** In a cloud a finished session, too, may be lost with its container until it is written elsewhere. */
+function lookOf(status: Status, records: Awaited<ReturnType<Client["frames"]>>, isCloud: boolean): Look {
   const accepted = records.filter((record) => record.accepted);
   return {
     identity: identityOf(status),
     durableThrough: status.durable_through,
-    isComplete: status.state === "complete",
+    isComplete: status.state === "complete" && !isCloud,
     indexById: new Map(accepted.map(({ frame_id, index }) => [frame_id, index])),
   };
+}
+
+function standingOf({ durable_through: durableThrough, state }: Status): Standing {
+  return { durableThrough, isOver: state === "failed" };
 }
 
 function identityOf({ session_id, boot_id }: Status): Identity {

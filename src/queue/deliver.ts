@@ -64,7 +64,9 @@ export async function deliver(
   const ended = await uploadFrames(source, uploader, stopping);
   ending.abort();
   await confirming;
-  if (signal.aborted && spool.counts.accepted > 0) await lastLook(options);
+  // Not worth a start that is paid for: the next run asks what this one does not.
+  const isWorthAsking = spool.counts.accepted > 0 && !options.confirmation.hasGone;
+  if (signal.aborted && isWorthAsking) await lastLook(options);
   return ended ?? fatal;
 }
 

@@ -38,7 +38,7 @@ export async function inspectSpools(root: string, only: string | null): Promise<
   return reports;
 }
 
-async function report(spool: string, { folder, backend }: SpoolPurpose): Promise<SpoolReport> {
+async function report(spool: string, { folder, backend, scene }: SpoolPurpose): Promise<SpoolReport> {
   const { kept, failed } = await readContents(spool).catch((error: unknown) => {
     throw spoolError(spool, error);
   });
@@ -49,6 +49,7 @@ async function report(spool: string, { folder, backend }: SpoolPurpose): Promise
     spool,
     folder,
     backend,
+    scene,
     waiting: inState("waiting"),
     sent: inState("accepted"),
     durable: inState("durable"),

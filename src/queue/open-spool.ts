@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { MAIN_SCENE } from "../api/limits.ts";
 import { SplatError } from "../errors.ts";
 import { removeTemporaries, writeDurably } from "./durable-file.ts";
 import { Spool, type SpoolOptions } from "./spool.ts";
@@ -11,7 +12,12 @@ import { spoolError } from "./spool-error.ts";
 import { lockSpool } from "./spool-lock.ts";
 
 const VERSION = 1;
-const aboutSchema = z.object({ version: z.int(), folder: z.string(), backend: z.string() });
+const aboutSchema = z.object({
+  version: z.int(),
+  folder: z.string(),
+  backend: z.string(),
+  scene: z.string().default(MAIN_SCENE),
+});
 
 /** What a spool is for. */
 export interface SpoolPurpose {
@@ -19,6 +25,8 @@ export interface SpoolPurpose {
   readonly folder: string;
   /** URL of the backend. */
   readonly backend: string;
+  /** Which of its scenes. */
+  readonly scene: string;
 }
 
 /** A folder's one name, however it was given. */
@@ -26,9 +34,10 @@ export async function realFolder(folder: string): Promise<string> {
   return await realpath(folder).catch(() => resolve(folder));
 }
 
-/** Where the spool of a captured folder and a backend lies, below `root`. */
-export function spoolFolderFor(root: string, { folder: real, backend }: SpoolPurpose): string {
-  const hash = createHash("sha256").update(`${real}\n${backend}`).digest("hex").slice(0, 12);
+/** Where the spool of a captured folder and a scene of a backend lies, below `root`. */
+export function spoolFolderFor(root: string, { folder: real, backend, scene }: SpoolPurpose): string {
+  const purpose = [real, backend, ...(scene === MAIN_SCENE ? [] : [scene])].join("\n");
+  const hash = createHash("sha256").update(purpose).digest("hex").slice(0, 12);
   const name = basename(real)
     .replace(/[^\w.-]+/g, "-")
     .slice(0, 40);

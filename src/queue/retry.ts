@@ -15,6 +15,8 @@ const LONGEST_WAIT_MS = 15_000;
 const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /** A 500 may be an outage or this one frame's doing: after so many attempts it counts as the frame's. */
 const INTERNAL_ERROR_ATTEMPTS = 6;
+/** The edge of a cloud says 500 of a container that went away; one frame that ends each must not hold all others up. */
+const EDGE_ERROR_ATTEMPTS = 20;
 /** An answer that makes no sense, or leads elsewhere, may come from a proxy: after so many it is the backend's own. */
 const GARBLED_ATTEMPTS = 6;
 const TRY_AGAIN_STATUSES = new Set([408, 423, 425, 429]);
@@ -33,7 +35,8 @@ export function judge(error: SplatError, attempt: number, random: () => number =
     const mayPass = error.code === "unreachable" || isGarbled;
     return mayPass ? retry(error, attempt, random) : { kind: "fatal" };
   }
-  if (status === 500 && attempt + 1 >= INTERNAL_ERROR_ATTEMPTS) return { kind: "poison" };
+  const internalAttempts = error.refusal?.isForeign === true ? EDGE_ERROR_ATTEMPTS : INTERNAL_ERROR_ATTEMPTS;
+  if (status === 500 && attempt + 1 >= internalAttempts) return { kind: "poison" };
   if (status >= 500 || TRY_AGAIN_STATUSES.has(status)) return retry(error, attempt, random);
   return { kind: POISON_STATUSES.has(status) ? "poison" : "fatal" };
 }

@@ -1,7 +1,7 @@
 /**
  * What lies in a spool's folder:
  *
- *     spool.json                 which folder is captured to which backend
+ *     spool.json                 which folder is captured to which scene of which backend
  *     lock                       who holds it
  *     journal.jsonl              see journal.ts
  *     frames/000000000001.frame  frames in the order in which they were taken, see frame-file.ts

@@ -96,6 +96,11 @@ export class Spool {
     return { waiting: waiting + sending, accepted, failed: this.#failed.size };
   }
 
+  /** Whether frames wait outside: what is accepted must become safe before there is room for more. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
   /** Who accepted frames last; null before the first look. */
   get identity(): Identity | null {
     return this.#identity;
@@ -313,6 +318,7 @@ export class Spool {
         `the spool ${this.folder} is full (${what}): ${this.counts.waiting} frames wait for the backend. ` +
           "Nothing is dropped; new images are taken up when there is room",
       );
+      this.#bell.ring();
     }
     await this.changed(signal);
   }

@@ -8,8 +8,8 @@ const LEFT = [0.5, 0, 0, 0, 0, 0];
 const RIGHT = [-0.5, 0, 0, 0, 0, 0];
 const MIDDLE = [0, 0, 0, 0, 0, 0];
 
-/** Define the tests. `saysJointAges`: see `contractSuite`. */
-export function poseTests(backend: () => Caller, saysJointAges: boolean): void {
+/** Define the tests. */
+export function poseTests(backend: () => Caller): void {
   async function joints(joint_angles: number[], captured_at?: number): Promise<void> {
     const body = { joint_angles, captured_at };
     await backend().ok(jointResponseSchema, "POST", "/update-joint-angles", body);
@@ -117,7 +117,6 @@ export function poseTests(backend: () => Caller, saysJointAges: boolean): void {
         const answer = await backend().upload(await picture(1), meta);
         const listed = (await backend().frames()).find(({ frame_id }) => frame_id === answer.frame_id);
         for (const age of [answer.joints_age_s, listed?.joints_age_s]) {
-          if (age === undefined && !saysJointAges) continue;
           if (wantedS === null) expect(age).toBeNull();
           else expect(age).toBeCloseTo(wantedS, 3);
         }
@@ -131,7 +130,7 @@ export function poseTests(backend: () => Caller, saysJointAges: boolean): void {
       await expectAge({ captured_at: t, joint_samples }, 0.1);
     });
 
-    it.runIf(saysJointAges)("warns while a joint stream that stopped places frames, once", async () => {
+    it("warns while a joint stream that stopped places frames, once", async () => {
       const warnings = async (): Promise<string[]> =>
         (await backend().status()).warnings.filter((text) => text.startsWith("no joint reading for a while"));
       const t = nowS();
@@ -147,7 +146,7 @@ export function poseTests(backend: () => Caller, saysJointAges: boolean): void {
       expect(await warnings()).toEqual([]);
     });
 
-    it.runIf(saysJointAges)("one reading dated ahead of the others does not hide them", async () => {
+    it("one reading dated ahead of the others does not hide them", async () => {
       const t = nowS();
       await joints(MIDDLE, t - 0.1);
       await joints(LEFT, t + 1800);

@@ -37,12 +37,11 @@ const SMALL = { max_gaussians: 300, sh_degree: 0, finish_seconds: 1 };
 
 /**
  * Define the suite. `onLoopback`: the backend listens on a loopback port, so foreign hosts must be refused.
- * `saysJointAges`: it has what the contract leaves open about joints: their age, warnings, stamps from the future.
  */
 export function contractSuite(
   name: string,
   reach: () => Promise<Reach>,
-  options: { readonly onLoopback?: boolean; readonly saysJointAges?: boolean } = {},
+  options: { readonly onLoopback?: boolean } = {},
 ): void {
   describe(`contract: ${name}`, () => {
     let open: Reach | undefined;
@@ -67,7 +66,7 @@ export function contractSuite(
     routeTests(backend);
     badRequestTests(backend);
     frameTests(backend);
-    poseTests(backend, options.saysJointAges === true);
+    poseTests(backend);
     sceneTests(backend);
     trainingTests(backend);
     originTests(backend, options.onLoopback === true);

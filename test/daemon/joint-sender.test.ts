@@ -168,3 +168,38 @@ test("another reason for an outage is news, the same one in other words is not",
   await patient.close();
   expect(told).toEqual(["outage: refused", "outage: a token is wanted"]);
 });
+
+test.each([
+  { status: 429, isCloud: false, isLeftAlone: true },
+  { status: 503, isCloud: true, isLeftAlone: true },
+  // It starts or stops: whoever moves the arm there sees it again at once.
+  { status: 503, isCloud: false, isLeftAlone: false },
+])("a $status that asks for time gets it: $isLeftAlone (cloud: $isCloud)", async (given) => {
+  const { status, isCloud, isLeftAlone } = given;
+  let nowMs = 0;
+  const attempts: number[] = [];
+  const { sender: asked } = sender({
+    isCloud,
+    nowMs: () => nowMs,
+    send: async () => {
+      attempts.push(nowMs);
+      throw new SplatError("refused", "no", { refusal: { status, code: "busy", retryAfterS: 7 } });
+    },
+  });
+  for (; nowMs < 8000; nowMs += 100) {
+    asked.offer(reading(nowMs));
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+  }
+  await asked.close();
+  // One second one may have left before the first was answered.
+  const early = attempts.filter((timeMs) => timeMs > 100 && timeMs < 7000);
+  expect(early.length === 0).toBe(isLeftAlone);
+  expect(attempts.some((timeMs) => timeMs >= 7000)).toBe(true);
+});
+
+test("whoever ends does not wait for a backend that is being started", async () => {
+  const { sender: waiting } = sender({ send: () => new Promise(() => undefined) });
+  waiting.offer(reading(1));
+  await waiting.close();
+  expect(waiting.counts).toMatchObject({ sent: 0, failed: 0 });
+});

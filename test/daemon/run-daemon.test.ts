@@ -103,7 +103,9 @@ test("a file that a dead daemon left does not stand for whoever has its number o
         url,
         started_at: 1,
         backend: "http://127.0.0.1:1",
+        scene: "main",
         what: "count",
+        relays: false,
         log: null,
       };
       await writeRunFile(runDir, run);
@@ -120,7 +122,8 @@ test("a file that a dead daemon left does not stand for whoever has its number o
 test("one of another host that shares the folder is neither judged nor removed; its name can be had", async () => {
   const runDir = await newRunDir();
   await mkdir(runDir);
-  const about = { url: await nobody(), started_at: 1, backend: "http://127.0.0.1:1", what: "relay serial" };
+  const work = { backend: "http://127.0.0.1:1", scene: "main", what: "relay serial", relays: true };
+  const about = { url: await nobody(), started_at: 1, ...work };
   const run = { ...about, name: "main", pid: process.pid, host: "elsewhere", log: null };
   await writeRunFile(runDir, run);
   expect(await findDaemon(runDir, "main")).toEqual({ ...run, state: "elsewhere" });

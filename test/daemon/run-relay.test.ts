@@ -33,11 +33,11 @@ async function jointBackend(status: () => number = () => 200) {
   return { url: server.url, updates };
 }
 
-function relay(options: Partial<RelayOptions> & { url: string }) {
+function relay({ url, cloud, ...options }: Partial<RelayOptions> & { url: string; cloud?: boolean }) {
   const notes: string[] = [];
   const warnings: string[] = [];
   const stop = new AbortController();
-  const client = openJointStream({ url: options.url });
+  const client = openJointStream({ url, cloud });
   onTestFinished(async () => {
     stop.abort();
     await client.close();
@@ -89,6 +89,19 @@ test("a backend that goes away and comes back is told of once, and nothing is se
   expect(run.notes).toEqual(["the backend takes joint angles again"]);
   const times = backend.updates.map(({ captured_at }) => captured_at);
   expect(new Set(times).size).toBe(times.length);
+});
+
+test("a cloud is sent a part of what comes, which is told once", async () => {
+  const backend = await jointBackend();
+  const run = relay({ url: backend.url, hz: 100, cloud: true });
+  await until(() => run.status().received > 150);
+  run.stop();
+  await run.ended;
+  const { sent, superseded, received } = run.status();
+  expect(sent).toBeGreaterThan(5);
+  expect(superseded).toBeGreaterThan(2 * sent);
+  expect(sent).toBeLessThan(received / 2);
+  expect(run.notes.filter((note) => note.includes("in the cloud"))).toHaveLength(1);
 });
 
 test("a stream that stops is told of once, and its return too", async () => {

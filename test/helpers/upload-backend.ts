@@ -1,4 +1,5 @@
 /** A backend that takes uploads over loopback and answers each as a test says. */
+import { DEFAULT_SETTINGS } from "../../src/backend/settings.ts";
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { onTestFinished } from "vitest";
@@ -124,29 +125,9 @@ async function parse(request: IncomingMessage, body: Buffer): Promise<Received> 
   return { name: file.name, bytes: Buffer.from(await file.arrayBuffer()), meta };
 }
 
-const unsolved = { camera: null, camera_mount: null, joint_zero_offsets_rad: null, clock_offset_s: null };
 const sceneAnswer = {
   ...IDENTITY,
   success: true,
-  camera: null,
-  camera_mount: { parent: "gripper_link", translation_m: [0, 0, 0], rotation_wxyz: [1, 0, 0, 0] },
-  joint_zero_offsets_rad: [0, 0, 0, 0, 0],
-  clock_offset_s: 0,
-  refine: {
-    poses: false,
-    joints: false,
-    camera_mount: false,
-    intrinsics: false,
-    clock: false,
-    exposure: false,
-  },
-  bounds: null,
-  finish_seconds: 60,
-  max_joint_speed_deg_s: null,
-  max_gaussians: 100_000,
-  sh_degree: 3,
-  background: "black",
-  chunk_every: 50,
-  holdout_every: 0,
-  refined: unsolved,
+  ...DEFAULT_SETTINGS,
+  refined: { camera: null, camera_mount: null, joint_zero_offsets_rad: null, clock_offset_s: null },
 };

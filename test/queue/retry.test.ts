@@ -43,3 +43,10 @@ test("a 500 that goes on is the frame's fault, a 503 is not", () => {
   expect(judge(refused(500), 5).kind).toBe("poison");
   expect(judge(refused(503), 50).kind).toBe("retry");
 });
+
+test("a 500 of the edge is the frame's fault only after long", () => {
+  const refusal = { status: 500, code: "internal", isForeign: true };
+  const crashed = new SplatError("refused", "no", { refusal });
+  expect(judge(crashed, 18).kind).toBe("retry");
+  expect(judge(crashed, 19).kind).toBe("poison");
+});
