@@ -31,6 +31,8 @@ export interface Refusal {
   readonly code: string;
   /** From `Retry-After`, seconds. */
   readonly retryAfterS?: number | undefined;
+  /** Said by something that stands before the backend, not by itself. */
+  readonly isForeign?: boolean | undefined;
 }
 
 export interface SplatErrorOptions {

@@ -9,6 +9,7 @@ import {
   wholeNumber,
   type BackendFlags,
 } from "./flags.ts";
+import { openStartingNote, type StartingNote } from "./starting-note.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
 import type { Config } from "../config.ts";
@@ -46,7 +47,7 @@ export function registerCapture(program: Command): void {
     .option("--no-relay", "ask no relay for joints")
     .option(
       "--give-up-after <s>",
-      "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60)",
+      "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60, a cloud 600)",
       nonNegativeNumber,
     )
     .option("--spool-max-gb <n>", "disk space for them (default: 10)", spoolGigabytes)
@@ -54,15 +55,16 @@ export function registerCapture(program: Command): void {
     .option("--json", "print one JSON object at the end")
     .action(async (folder: string, _options, command: Command) => {
       const flags = command.optsWithGlobals<CaptureFlags>();
-      const { client, config } = await openClient(flags);
-      await capture(folder, flags, { client, config });
+      const starting = openStartingNote();
+      const { client, config } = await openClient(flags, starting.onStarting);
+      await capture(folder, flags, { client, config, starting });
     });
 }
 
 async function capture(
   folder: string,
   flags: CaptureFlags,
-  { client, config }: { client: Client; config: Config },
+  { client, config, starting }: { client: Client; config: Config; starting: StartingNote },
 ): Promise<void> {
   const { captureFolder } = await import("../daemon/capture-folder.ts");
   const { runningRelay } = await import("../daemon/running-relay.ts");
@@ -70,9 +72,15 @@ async function capture(
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
   const isQuiet = flags.quiet === true;
   const progress = isQuiet ? hiddenProgressLine() : await openProgressLine();
-  progress.update("asking the backend");
+  let shown = "asking the backend";
+  const show = (): void => progress.update(starting.addTo(shown));
+  show();
+  starting.listen(show);
   const listener: CaptureListener = {
-    onCounts: (counts) => progress.update(describeCounts(counts)),
+    onCounts(counts) {
+      shown = describeCounts(counts);
+      show();
+    },
     onNote: (line) => (isQuiet ? undefined : progress.say(line)),
     onWarning: (line) => progress.say(`warning: ${line}`),
   };
@@ -83,7 +91,10 @@ async function capture(
       ...flags,
       folder,
       spoolDir: config.spoolDir,
-      joints: flags.relay === false ? undefined : runningRelay(config.runDir, listener, name),
+      joints:
+        flags.relay === false
+          ? undefined
+          : runningRelay(config.runDir, listener, { name, scene: client.sceneName }),
       spoolMaxBytes: flags.spoolMaxGb === undefined ? undefined : flags.spoolMaxGb * 1e9,
       once: flags.once === true || flags.stop === true,
       ignoreDataset: !flags.dataset,
@@ -107,7 +118,7 @@ async function capture(
   const stopped = flags.stop === true && complete && hasSent ? await client.stop() : null;
   printResult(
     flags,
-    { ...summaryJson(summary, client.url), ...(stopped === null ? {} : { complete: stopped.complete }) },
+    { ...summaryJson(summary, client), ...(stopped === null ? {} : { complete: stopped.complete }) },
     describeSummary(summary),
   );
   if (summary.rejected > 0 || summary.unsent > 0 || !complete) process.exitCode = EXIT_CODES.partial;

@@ -32,12 +32,16 @@ function kept({ unsent, notDurable, spool }: CaptureSummary): string[] {
 }
 
 /** The summary as `--json` prints it. */
-export function summaryJson(summary: CaptureSummary, url: string): object {
+export function summaryJson(
+  summary: CaptureSummary,
+  { url, sceneName: scene }: { readonly url: string; readonly sceneName: string },
+): object {
   const { accepted, duplicates, rejected, unsent, skipped, reasons, seconds, framesPerSecond } = summary;
   const { resent, notDurable, spool } = summary;
   return {
     success: rejected === 0 && unsent === 0 && summary.complete,
     url,
+    scene,
     sent: accepted,
     duplicates,
     rejected,

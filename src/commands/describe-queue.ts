@@ -1,6 +1,7 @@
 /** Spools in words, for a terminal and for scripts. */
 import type { SpoolReport } from "../queue/inspect.ts";
 import { bytes } from "./describe.ts";
+import { describeBackend } from "./flags.ts";
 
 /** Failed frames named for each spool; the rest is counted. */
 const NAMED = 10;
@@ -13,6 +14,7 @@ export function describeSpools(spools: readonly SpoolReport[]): string {
 function describeSpool({
   folder,
   backend,
+  scene,
   spool,
   waiting,
   sent,
@@ -24,7 +26,7 @@ function describeSpool({
   const named = failed.slice(0, NAMED).map(({ name, reason }) => `    ${name}: ${reason}`);
   const rest = failed.length > NAMED ? [`    and ${failed.length - NAMED} more`] : [];
   return [
-    `${folder} → ${backend}`,
+    `${folder} → ${describeBackend(backend, scene)}`,
     `  ${waiting} waiting, ${sent} sent and not in a checkpoint, ${durable} safe, ${failed.length} failed, ${bytes(sizeBytes)}`,
     ...named,
     ...rest,
@@ -34,10 +36,11 @@ function describeSpool({
 
 /** A spool as `--json` prints it. */
 export function spoolJson(report: SpoolReport): object {
-  const { folder, backend, spool, waiting, sent, durable, failed, sizeBytes, owner } = report;
+  const { folder, backend, scene, spool, waiting, sent, durable, failed, sizeBytes, owner } = report;
   return {
     folder,
     backend,
+    scene,
     spool,
     waiting,
     sent_not_durable: sent,

@@ -1,10 +1,11 @@
 /** `splatctl down`: end a daemon. */
 import type { Command } from "commander";
 import { resolveConfig } from "../config.ts";
+import { DEFAULT_DAEMON } from "../daemon/daemon-name.ts";
 import type { StopOutcome } from "../daemon/stop-daemon.ts";
 import { SplatError } from "../errors.ts";
-import { logFor, nonNegativeNumber, type BackendFlags } from "./flags.ts";
-import { daemonName, DEFAULT_DAEMON } from "./run-as-daemon.ts";
+import { logFor, nonNegativeNumber, sceneOf, type BackendFlags } from "./flags.ts";
+import { daemonName } from "./run-as-daemon.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 
 interface DownFlags extends BackendFlags {
@@ -18,23 +19,25 @@ export function registerDown(program: Command): void {
   program
     .command("down")
     .description("end a daemon: it sends what is under way first")
-    .argument("[name]", "which one", daemonName, DEFAULT_DAEMON)
+    .argument("[name]", "which one (default: the scene's: SPLAT_SCENE, else main)", daemonName)
     .option("--timeout <s>", "end it at once after so long", nonNegativeNumber, DEFAULT_TIMEOUT_S)
     .option("--json", "print one JSON object")
-    .action(async (name: string, _options, command: Command) =>
+    .action(async (name: string | undefined, _options, command: Command) =>
       down(name, command.optsWithGlobals<DownFlags>()),
     );
 }
 
-async function down(name: string, flags: DownFlags): Promise<void> {
-  const { runDir } = await resolveConfig(flags);
+async function down(named: string | undefined, flags: DownFlags): Promise<void> {
+  const config = await resolveConfig(flags);
+  const { runDir } = config;
+  const name = named ?? sceneOf(config);
   const { findDaemon, listDaemons, notHere } = await import("../daemon/run-file.ts");
   const daemon = await findDaemon(runDir, name);
   if (daemon === null) {
     const others = (await listDaemons(runDir)).map((other) =>
       other.state === "elsewhere" ? `${other.name} on ${other.host}` : other.name,
     );
-    if (others.length > 0 && name !== DEFAULT_DAEMON) {
+    if (others.length > 0 && named !== undefined && name !== DEFAULT_DAEMON) {
       throw new SplatError("bad_input", `no daemon "${name}" runs`, {
         hint: `There runs: ${others.join(", ")}.`,
       });

@@ -1,13 +1,17 @@
 /** Flags that commands share, and the client that they lead to. */
 import { InvalidArgumentError, type Command } from "commander";
-import type { Client } from "../api/client.ts";
-import { LIMITS } from "../api/limits.ts";
+import type { Client, ClientOptions } from "../api/client.ts";
+import { LIMITS, MAIN_SCENE, SCENE_NAME } from "../api/limits.ts";
+import type { OnStarting } from "../api/waking.ts";
 import { PROJECT_FILE, resolveConfig, type Config, type Origin } from "../config.ts";
+import { SplatError } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
+import { tellStarting } from "./starting-note.ts";
 
 /** Flags of every command that talks to a backend, the program's own included. */
 export interface BackendFlags {
   readonly url?: string;
+  readonly scene?: string;
   readonly spool?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -18,12 +22,33 @@ const ORIGIN_WORDS: Readonly<Record<Origin, string>> = {
   flag: "from --url",
   environment: "from SPLAT_API_URL",
   "project file": `from ${PROJECT_FILE}`,
+  "user settings": "where splatctl deploy put it",
   default: "the default; --url or SPLAT_API_URL name another",
 };
 
-/** Add `--url`. */
+/** Add `--url` and `--scene`. */
 export function withBackend(command: Command): Command {
-  return command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)");
+  return withScene(
+    command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)"),
+  );
+}
+
+/** Add `--scene`. */
+export function withScene(command: Command): Command {
+  return command.option("--scene <name>", "which of its scenes (default: SPLAT_SCENE, else main)");
+}
+
+/** The scene that a command is about. Throws `usage` when no scene can be called so. */
+export function sceneOf({ scene = MAIN_SCENE }: Pick<Config, "scene">): string {
+  if (SCENE_NAME.test(scene)) return scene;
+  throw new SplatError("usage", `"${scene}" is no name of a scene: it must be 1 to 32 of a-z, 0-9 and -`, {
+    hint: `Name another one with --scene, SPLAT_SCENE or in ${PROJECT_FILE}.`,
+  });
+}
+
+/** A backend in words: its URL, and the scene where it is not the main one. */
+export function describeBackend(url: string, scene: string): string {
+  return scene === MAIN_SCENE ? url : `${url} scene ${scene}`;
 }
 
 /** Add `--spool`. */
@@ -39,13 +64,38 @@ export function logFor(flags: Pick<BackendFlags, "quiet" | "verbose">): Log {
   return createLog(flags.verbose === true ? "verbose" : flags.quiet === true ? "quiet" : "normal");
 }
 
-/** A client of the configured backend; says on stderr which one that is and where its URL came from. */
-export async function openClient(flags: BackendFlags): Promise<{ client: Client; log: Log; config: Config }> {
+/**
+ * A client of the configured backend; says on stderr which one that is and where its URL came from. A backend that has
+ * to be started first is told about by `onStarting`, else in a line now and then.
+ */
+export async function openClient(
+  flags: BackendFlags,
+  onStarting?: OnStarting,
+): Promise<{ client: Client; log: Log; config: Config }> {
   const config = await resolveConfig(flags);
   const log = logFor(flags);
-  log.info(`backend ${config.url} (${ORIGIN_WORDS[config.urlOrigin]})`);
+  const scene = sceneOf(config);
+  log.info(`backend ${describeBackend(config.url, scene)} (${ORIGIN_WORDS[config.urlOrigin]})`);
   const { createClient } = await import("../api/client.ts");
-  return { client: createClient({ url: config.url, token: config.token }), log, config };
+  const client = createClient({
+    ...backendOf(config),
+    scene,
+    onStarting: onStarting ?? tellStarting(log),
+  });
+  return { client, log, config };
+}
+
+/** Where the configured backend is, what lets us in, and whether it is known to be in the cloud. */
+export function backendOf({
+  url,
+  token,
+  ownToken,
+  proxyAuth,
+  user,
+}: Config): Pick<ClientOptions, "url" | "token" | "tokenFrom" | "proxyAuth" | "cloud"> {
+  // A deployment may have a name of its user's own; of any other backend its URL tells.
+  const cloud = url === user.deployment?.url ? true : undefined;
+  return { url, token, tokenFrom: ownToken === undefined ? "kept" : "environment", proxyAuth, cloud };
 }
 
 /** Most threads, pixels, Gaussians and MiB that make sense here; more would only end in no memory. */

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { resolveConfig } from "../config.ts";
 import type { RunningDaemon } from "../daemon/run-file.ts";
 import { nowS } from "../time.ts";
-import type { BackendFlags } from "./flags.ts";
+import { describeBackend, type BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 
 /** Add the command. */
@@ -49,7 +49,7 @@ function describe(listed: readonly Listed[]): string {
     duration(upS(daemon)),
     stateWords(daemon),
     daemon.what,
-    daemon.backend,
+    describeBackend(daemon.backend, daemon.scene),
     summary ?? "",
   ]);
   const widths = TITLES.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));

@@ -8,7 +8,7 @@ import type { SplatFormat } from "../api/scene-check.ts";
 import { SplatError } from "../errors.ts";
 import { formatOfName } from "../splat/formats.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
-import { type BackendFlags } from "./flags.ts";
+import { describeBackend, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { bytes } from "./describe.ts";
 
@@ -70,7 +70,11 @@ async function askForScene(
 ): Promise<SplatScene> {
   const answer = await client.getSplat({ format, maxGaussians: options.maxGaussians }, signal);
   if (answer.kind === "scene") return answer;
-  throw new SplatError("refused", `the scene at ${client.url} has no Gaussians yet`, {
-    hint: "Send frames with `splatctl capture FOLDER`; the first Gaussians follow within seconds.",
-  });
+  throw new SplatError(
+    "refused",
+    `the scene at ${describeBackend(client.url, client.sceneName)} has no Gaussians yet`,
+    {
+      hint: "Send frames with `splatctl capture FOLDER`; the first Gaussians follow within seconds.",
+    },
+  );
 }

@@ -3,6 +3,7 @@ import { Option, type Command } from "commander";
 import type { RelaySettings } from "../daemon/joint-road.ts";
 import { openClient, portNumber, positiveNumber, withBackend } from "./flags.ts";
 import { withDaemon, type DaemonFlags } from "./run-as-daemon.ts";
+import { openStartingNote } from "./starting-note.ts";
 import { relaySettings, type RelayFlags } from "./up-plan.ts";
 
 /** Add the command and what it reads from. */
@@ -27,11 +28,12 @@ function add(relay: Command, source: RelaySettings["source"], argument: string, 
     .option("--json", "print one JSON object at the end");
   command.action(async (where: string | undefined, _options: object, called: Command) => {
     const flags = called.optsWithGlobals<DaemonFlags & RelayFlags>();
-    const { client, config } = await openClient(flags);
+    const starting = openStartingNote();
+    const { client, config } = await openClient(flags, starting.onStarting);
     const told = source === "serial" ? { device: where } : { relayUrl: where };
     const settings = relaySettings({ ...flags, ...told, relay: source }, config.project.relay);
     const { runPlan } = await import("./run-plan.ts");
-    await runPlan({ capture: null, relay: settings }, { flags, client, config });
+    await runPlan({ capture: null, relay: settings }, { flags, client, config, starting });
   });
 }
 

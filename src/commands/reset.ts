@@ -1,6 +1,6 @@
 /** `splatctl reset`: begin a new capture. */
 import type { Command } from "commander";
-import { openClient, withBackend, type BackendFlags } from "./flags.ts";
+import { describeBackend, openClient, withBackend, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 
 interface ResetFlags extends BackendFlags {
@@ -18,7 +18,7 @@ export function registerReset(program: Command): void {
       const signal = interruptSignal();
       if (flags.yes !== true) {
         const { confirm } = await import("./confirm.ts");
-        await confirm(`Clear the scene at ${client.url}?`, signal);
+        await confirm(`Clear the scene at ${describeBackend(client.url, client.sceneName)}?`, signal);
       }
       await client.reset(signal);
       log.info("cleared; the next frame begins a new session");

@@ -1,18 +1,17 @@
 /** What commands that may run on in the background have in common. */
 import { InvalidArgumentError, type Command } from "commander";
 import { detachedEnvironment, type Config } from "../config.ts";
+import { DAEMON_NAME } from "../daemon/daemon-name.ts";
 import type { DaemonContext } from "../daemon/run-daemon.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
-import { logFor, type BackendFlags } from "./flags.ts";
+import { logFor, sceneOf, type BackendFlags } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
-
-/** What a daemon is called when nobody names it. */
-export const DEFAULT_DAEMON = "main";
 
 /** Flags of a command that runs as a daemon. */
 export interface DaemonFlags extends BackendFlags {
-  readonly name: string;
+  /** Default: the scene's. */
+  readonly name?: string;
   readonly detach?: boolean;
 }
 
@@ -27,6 +26,8 @@ export interface DaemonJob<T> {
   readonly config: Config;
   /** What it does, in a few words. */
   readonly what: string;
+  /** Whether others can ask it for joints. */
+  readonly relays: boolean;
   /** Port of its server; default any free one. */
   readonly port?: number | undefined;
   readonly work: (context: DaemonContext, terminal: DaemonTerminal) => Promise<T>;
@@ -35,13 +36,13 @@ export interface DaemonJob<T> {
 /** Add `--name` and `--detach`. */
 export function withDaemon(command: Command): Command {
   return command
-    .option("--name <name>", "what it is called, to run several at once", daemonName, DEFAULT_DAEMON)
+    .option("--name <name>", "what it is called, to run several at once (default: as the scene)", daemonName)
     .option("--detach", "go on in the background; see splatctl ps, logs and down");
 }
 
 /** A parser for names of daemons. */
 export function daemonName(text: string): string {
-  if (/^[a-z0-9-]{1,32}$/.test(text)) return text;
+  if (DAEMON_NAME.test(text)) return text;
   throw new InvalidArgumentError("It must be 1 to 32 of a-z, 0-9 and -.");
 }
 
@@ -50,32 +51,33 @@ export function daemonName(text: string): string {
  * @returns what the work returned; null when it goes on elsewhere, or was interrupted.
  */
 export async function runAsDaemon<T>(flags: DaemonFlags, job: DaemonJob<T>): Promise<T | null> {
-  const { config, what, port, work } = job;
+  const { config, what, relays, port, work } = job;
+  const scene = sceneOf(config);
+  const name = flags.name ?? scene;
   if (flags.detach === true && config.detachedLog === undefined) {
-    await startDetached(flags, config);
+    await startDetached(name, flags, config);
     return null;
   }
   const { runDaemon } = await import("../daemon/run-daemon.ts");
   const terminal = await openTerminal(flags, config);
-  const { name } = flags;
   const { runDir, url: backend, detachedLog: logPath } = config;
   const { log } = terminal;
   try {
     const jobOf = (context: DaemonContext): Promise<T> => work(context, terminal);
-    return await runDaemon({ name, runDir, what, backend, log, logPath, port, work: jobOf });
+    const about = { name, what, relays, backend, scene };
+    return await runDaemon({ ...about, runDir, log, logPath, port, work: jobOf });
   } finally {
     terminal.line.end();
   }
 }
 
-async function startDetached(flags: DaemonFlags, { runDir, logDir }: Config): Promise<void> {
+async function startDetached(name: string, flags: DaemonFlags, { runDir, logDir }: Config): Promise<void> {
   const { detach } = await import("../daemon/detach.ts");
   const log = logFor(flags);
-  log.info(`starting the daemon "${flags.name}" ...`);
+  log.info(`starting the daemon "${name}" ...`);
   const [script, ...args] = process.argv.slice(1);
   // These two are about what is printed here; there it is a log.
   const argv = [script, ...args.filter((arg) => arg !== "--json" && arg !== "--quiet")];
-  const { name } = flags;
   const daemon = await detach(
     { name, runDir, logDir, argv, environment: detachedEnvironment },
     interruptSignal(),

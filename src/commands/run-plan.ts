@@ -7,7 +7,9 @@ import type { DaemonContext } from "../daemon/run-daemon.ts";
 import type { RunningRelay } from "../daemon/run-relay.ts";
 import type { UpPlan, UpSummary } from "../daemon/up.ts";
 import { EXIT_CODES, explainShort, SplatError, toSplatError } from "../errors.ts";
+import { backendOf } from "./flags.ts";
 import { runAsDaemon, type DaemonFlags, type DaemonTerminal } from "./run-as-daemon.ts";
+import { tellStarting, type StartingNote } from "./starting-note.ts";
 import { printResult } from "./terminal.ts";
 
 /** With what a plan is run. */
@@ -15,12 +17,14 @@ interface Surroundings {
   readonly flags: DaemonFlags & { readonly port?: number };
   readonly client: Client;
   readonly config: Config;
+  readonly starting: StartingNote;
 }
 
 const SHOW_EVERY_MS = 500;
 
 /** Run a plan to its end, here or detached, and print what came of it. */
-export async function runPlan(plan: UpPlan, { flags, client, config }: Surroundings): Promise<void> {
+export async function runPlan(plan: UpPlan, surroundings: Surroundings): Promise<void> {
+  const { flags, client, config, starting } = surroundings;
   const { describePlan } = await import("../daemon/up.ts");
   const { openJointRoad, PUSH_PORT } = await import("../daemon/joint-road.ts");
   const road = plan.relay === null ? null : await openJointRoad(plan.relay, resolveLerobotPlaces());
@@ -28,14 +32,15 @@ export async function runPlan(plan: UpPlan, { flags, client, config }: Surroundi
   const summary = await runAsDaemon(flags, {
     config,
     what: describePlan(plan),
+    relays: plan.relay !== null,
     port: flags.port ?? plan.relay?.port ?? (isPushed ? PUSH_PORT : undefined),
-    work: (context, terminal) => work(plan, road, { client, config, ...terminal, ...context }),
+    work: (context, terminal) => work(plan, road, { client, config, starting, ...terminal, ...context }),
   });
   if (summary === null) return;
   // Told to end before the backend had answered: what was taken waits in the spool.
   const isCutShort = plan.capture !== null && summary.capture === null;
   if (isCutShort && summary.relay === null) throw new SplatError("interrupted", "interrupted");
-  await print(summary, flags, client.url);
+  await print(summary, flags, client);
   if (isCutShort) process.exitCode = EXIT_CODES.partial;
 }
 
@@ -44,7 +49,7 @@ type Work = DaemonTerminal & DaemonContext & Omit<Surroundings, "flags">;
 async function work(
   plan: UpPlan,
   road: JointRoad | null,
-  { client, config, log, line, signal, ready, expose, url }: Work,
+  { client, config, starting, log, line, signal, ready, expose, url }: Work,
 ): Promise<UpSummary> {
   const { runUp } = await import("../daemon/up.ts");
   const { openJointStream } = await import("../api/joint-stream.ts");
@@ -53,7 +58,7 @@ async function work(
   const { describeProgress } = await import("./describe-relay.ts");
   let counts: CaptureCounts | null = null;
   let running: RunningRelay | null = null;
-  const progress = (): string => describeProgress(counts, running?.status() ?? null);
+  const progress = (): string => starting.addTo(describeProgress(counts, running?.status() ?? null));
   const listener: CaptureListener = {
     onCounts(now) {
       counts = now;
@@ -68,7 +73,14 @@ async function work(
       ready();
     },
   };
-  const jointStream = openJointStream({ url: client.url, token: config.token });
+  const tellStart = tellStarting(log);
+  starting.listen((waitedS) => {
+    tellStart(waitedS);
+    ready();
+  });
+  // A capture finds out by itself.
+  const onStarting = plan.capture === null ? starting.onStarting : undefined;
+  const jointStream = openJointStream({ ...backendOf(config), scene: client.sceneName, onStarting });
   const shown = setInterval(() => line.update(progress()), SHOW_EVERY_MS);
   const onRelay = (started: RunningRelay): void => {
     running = started;
@@ -88,11 +100,12 @@ async function work(
     status: () => ({
       ...(counts === null ? {} : { capture: counts }),
       ...(running === null ? {} : { relay: running.status() }),
+      starting_s: starting.waitedS,
       summary: progress(),
     }),
   });
   try {
-    const elsewhere = runningRelay(config.runDir, listener);
+    const elsewhere = runningRelay(config.runDir, listener, { scene: client.sceneName });
     return await runUp(plan, { client, jointStream, road, elsewhere, listener, onRelay }, signal);
   } finally {
     clearInterval(shown);
@@ -110,7 +123,7 @@ function orTell<T>(parse: () => T, tell: (error: SplatError) => void): T {
   }
 }
 
-async function print({ capture, relay }: UpSummary, flags: DaemonFlags, url: string): Promise<void> {
+async function print({ capture, relay }: UpSummary, flags: DaemonFlags, client: Client): Promise<void> {
   const { describeSummary, summaryJson } = await import("./describe-capture.ts");
   const { describeRelay, relayJson } = await import("./describe-relay.ts");
   const lines = [
@@ -123,7 +136,7 @@ async function print({ capture, relay }: UpSummary, flags: DaemonFlags, url: str
   }
   const value = {
     success: true,
-    ...(capture === null ? {} : summaryJson(capture, url)),
+    ...(capture === null ? {} : summaryJson(capture, client)),
     ...(relay === null ? {} : { relay: relayJson(relay) }),
   };
   printResult(flags, value, lines.join("\n"));

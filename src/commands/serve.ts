@@ -1,29 +1,33 @@
 /** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { bytesOfMib, logFor, portNumber, wholeNumber, MOST, type BackendFlags } from "./flags.ts";
+import { bytesOfMib, logFor, portNumber, wholeNumber, MOST } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
+import type { PythonServeFlags } from "./serve-python.ts";
 
 const SHOW_EVERY_MS = 1000;
 
-interface ServeFlags extends Pick<BackendFlags, "quiet" | "verbose"> {
-  readonly port: number;
-  readonly host: string;
-  readonly data?: string;
-  readonly threads?: number;
-  readonly maxGaussians?: number;
-  readonly maxPixels?: number;
-  readonly frameMemory?: number;
+interface ServeFlags extends PythonServeFlags {
+  readonly engine: "builtin" | "gsplat";
 }
 
 /** Add the command. */
 export function registerServe(program: Command): void {
   program
     .command("serve")
-    .description("run a backend on this machine: it trains on the CPU and needs no account")
+    .description("run a backend on this machine: it needs no account, and no GPU but with --engine gsplat")
+    .addOption(
+      new Option("--engine <name>", "what trains: the built-in one on the CPU, or gsplat on an NVIDIA GPU")
+        .choices(["builtin", "gsplat"])
+        .default("builtin"),
+    )
+    .option(
+      "--python <path>",
+      "with --engine gsplat, a Python that has its packages (default: SPLAT_PYTHON, else uv)",
+    )
     .option("--port <n>", "port to listen on, 0 = any free one", portNumber, DEFAULT_PORT)
     .option("--host <address>", "address to listen on; any but loopback needs SPLAT_API_TOKEN", "127.0.0.1")
     .option(
@@ -33,12 +37,12 @@ export function registerServe(program: Command): void {
     .option("--threads <n>", "threads to train with (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-gaussians <n>",
-      "grow new scenes to at most so many (default: 40000)",
+      "grow new scenes to at most so many (default: 40000; gsplat 200000)",
       wholeNumber(100, MOST.gaussians),
     )
     .option(
       "--max-pixels <n>",
-      "train frames at no more pixels than this (default: 131072)",
+      "train frames at no more pixels than this (default: 131072; gsplat by the GPU)",
       wholeNumber(1, MOST.pixels),
     )
     .option(
@@ -46,12 +50,16 @@ export function registerServe(program: Command): void {
       "decoded frames take at most this; beyond it they are read again and again (default: a share of free memory)",
       wholeNumber(1, MOST.frameMemoryMib),
     )
-    .action(async (_options, command: Command) => serve(command.optsWithGlobals<ServeFlags>()));
+    .action(async (_options, command: Command) => {
+      const flags = command.optsWithGlobals<ServeFlags>();
+      if (flags.engine === "builtin") return await serve(flags);
+      return await (await import("./serve-python.ts")).servePython(flags);
+    });
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
   const signal = interruptSignal();
-  const { dataDir, token, corsOrigins } = await resolveConfig(flags);
+  const { dataDir, ownToken: token, corsOrigins } = await resolveConfig(flags);
   const bucketConfig = resolveBucket();
   const { openBackend } = await import("../backend/open-backend.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");

@@ -1,6 +1,7 @@
 /** `splatctl stop`: end the capture and wait for the finished scene. */
 import type { Command } from "commander";
 import { nonNegativeNumber, openClient, withBackend, type BackendFlags } from "./flags.ts";
+import { openStartingNote } from "./starting-note.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 
 interface StopFlags extends BackendFlags {
@@ -17,11 +18,13 @@ export function registerStop(program: Command): void {
     .option("--json", "print one JSON object")
     .action(async (_options, command: Command) => {
       const flags = command.optsWithGlobals<StopFlags>();
-      const { client } = await openClient(flags);
+      const starting = openStartingNote();
+      const { client } = await openClient(flags, starting.onStarting);
       const { stopAndWait } = await import("../api/stop-and-wait.ts");
       const { describeChunks, describeProgress } = await import("./describe.ts");
       const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
       const progress = flags.quiet === true ? hiddenProgressLine() : await openProgressLine();
+      starting.listen(() => progress.update(starting.addTo("")));
       const result = await stopAndWait(client, {
         finishSeconds: flags.finishSeconds,
         wait: flags.wait,

@@ -2,13 +2,20 @@
 import { SplatError } from "../errors.ts";
 import type { BackendFlags } from "./flags.ts";
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** A signal that aborts with `interrupted` at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  const interrupt = (): void => controller.abort(new SplatError("interrupted", "interrupted"));
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
-  return controller.signal;
+  const { signal } = controller;
+  // They stay after the first: what restores a terminal's cursor ends the process when nobody else listens.
+  const interrupt = (name: NodeJS.Signals): void => {
+    if (!signal.aborted) return controller.abort(new SplatError("interrupted", "interrupted"));
+    for (const each of SIGNALS) process.off(each, interrupt);
+    process.kill(process.pid, name);
+  };
+  for (const each of SIGNALS) process.on(each, interrupt);
+  return signal;
 }
 
 /** Print one result on stdout: the object for scripts, the text for people. */

@@ -3,6 +3,7 @@ import { Option, type Command } from "commander";
 import { openClient, positiveNumber, withBackend, withSpool } from "./flags.ts";
 import { withJoints } from "./relay.ts";
 import { withDaemon } from "./run-as-daemon.ts";
+import { openStartingNote } from "./starting-note.ts";
 import { planUp, type UpFlags } from "./up-plan.ts";
 
 /** Add the command. */
@@ -23,8 +24,9 @@ export function registerUp(program: Command): void {
     .option("--json", "print one JSON object")
     .action(async (folder: string | undefined, _options: object, command: Command) => {
       const flags = command.optsWithGlobals<UpFlags>();
-      const { client, config } = await openClient(flags);
+      const starting = openStartingNote();
+      const { client, config } = await openClient(flags, starting.onStarting);
       const { runPlan } = await import("./run-plan.ts");
-      await runPlan(planUp(folder, flags, config), { flags, client, config });
+      await runPlan(planUp(folder, flags, config), { flags, client, config, starting });
     });
 }

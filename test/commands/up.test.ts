@@ -144,7 +144,10 @@ test("a daemon in a terminal has no log, and says whose terminal it is", async (
 const flags = (some: Partial<UpFlags>): UpFlags => ({ name: "main", ...some });
 
 async function config(project: Config["project"]): Promise<Config> {
-  return { ...(await resolveConfig({}, {}, await tempFolder())), project };
+  return {
+    ...(await resolveConfig({}, { SPLAT_CONFIG_DIR: await tempFolder() }, await tempFolder())),
+    project,
+  };
 }
 
 test("a plan takes flags over the project file, and one source's settings for no other's", async () => {

@@ -5,7 +5,7 @@ import { openSpool } from "../../src/queue/open-spool.ts";
 import type { Spool, SpoolOptions } from "../../src/queue/spool.ts";
 import type { FileVersion } from "../../src/queue/spool-contents.ts";
 
-export const PURPOSE = { folder: "/frames", backend: "http://127.0.0.1:1" };
+export const PURPOSE = { folder: "/frames", backend: "http://127.0.0.1:1", scene: "main" };
 export const NEVER: AbortSignal = new AbortController().signal;
 
 /** A frame named `name` that is its own content. */
