@@ -37,6 +37,8 @@ const relaySchema = z.strictObject({
 const projectSchema = z.strictObject({
   /** The backend. */
   url: text.optional(),
+  /** Which of its scenes. */
+  scene: text.optional(),
   /** Folder of spools. */
   spool: text.optional(),
   capture: captureSchema.optional(),

@@ -22,13 +22,17 @@ const KINEMATICS = [
 /** Left may import right, beside its own folder and the leaves. The longest name that fits a file counts. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
-  config: ["project-file"],
+  config: ["project-file", "user-config", "secrets-file"],
   "project-file": [],
+  "user-config": [],
+  "secrets-file": ["user-config"],
   errors: [],
   log: [],
   time: [],
   commands: [
     "config",
+    "user-config",
+    "secrets-file",
     "api",
     "capture",
     "robot",
@@ -47,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tui: ["api"],
   "viewer/serve": ["api", "http"],
   "viewer/page": ["splat", "api/schema", "api/events", ...KINEMATICS],
-  queue: ["api/client"],
+  queue: ["api/client", "api/limits"],
   backend: ["api/schema", "api/events", "http", "trainer", "splat", "remote/r2", ...KINEMATICS],
   trainer: ["splat", ...KINEMATICS],
   sim: ["robot", "splat", "trainer/camera", "trainer/random", "trainer/undistort"],

@@ -1,4 +1,5 @@
 /** One process per data folder: a file with the owner's process id. */
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf, SplatError } from "../errors.ts";
@@ -6,16 +7,24 @@ import { messageOf, SplatError } from "../errors.ts";
 /** Folders this process holds: its own id in a lock file may also be left over from before a reboot. */
 const held = new Set<string>();
 
+/** The other backend's lock, which stays in every folder that it has had. Neither can use what the other has learned. */
+const OTHER_ENGINE = "backend.lock";
+
 /**
  * Take the folder, creating it when missing; a lock whose process is gone is taken over.
  * @returns the call that gives it back.
- * Throws `bad_input` when another process holds it or the folder cannot be written.
+ * Throws `bad_input` when another process or the other engine has it, or the folder cannot be written.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = resolve(join(folder, "lock"));
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw unusable(folder, error);
   });
+  if (existsSync(join(folder, OTHER_ENGINE))) {
+    throw new SplatError("bad_input", `the data folder ${folder} belongs to --engine gsplat`, {
+      hint: "Serve it with that engine, or give another folder with --data.",
+    });
+  }
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       await writeFile(path, `${process.pid}\n`, { flag: "wx" });

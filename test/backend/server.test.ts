@@ -1,3 +1,5 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createClient } from "../../src/api/client.ts";
 import { openBackend, type Backend, type BackendOptions } from "../../src/backend/open-backend.ts";
@@ -35,6 +37,16 @@ it("serves a capture from the first frame to the finished scene", async () => {
   const few = await client.getSplat({ maxGaussians: 7 });
   expect(few).toMatchObject({ kind: "scene", gaussianCount: 7 });
   if (few.kind === "scene") for await (const _piece of few.body);
+});
+
+it("leaves the data folder of the other engine alone", async () => {
+  const dataDir = await temporaryFolder();
+  await writeFile(join(dataDir, "backend.lock"), "");
+  await expect(open({ dataDir })).rejects.toMatchObject({
+    code: "bad_input",
+    message: expect.stringContaining("belongs to --engine gsplat") as string,
+  });
+  expect(await readdir(dataDir)).toEqual(["backend.lock"]);
 });
 
 it("answers 413 to a large upload instead of cutting the line", async () => {

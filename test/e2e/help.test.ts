@@ -15,6 +15,9 @@ test("--help names every command on stdout", async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   for (const command of [
     "serve",
+    "deploy",
+    "redeploy",
+    "undeploy",
     "capture",
     "up",
     "ps",

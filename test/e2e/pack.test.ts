@@ -26,10 +26,14 @@ beforeAll(() => {
 });
 
 test("the package holds the program and what a user should read, nothing else", () => {
-  const allowed =
-    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm|d\.ts)|templates\/lerobot\/(src\/\w+\/\w+\.py|splat_push\.py|pyproject\.toml|README\.md|LICENSE)|README\.md|LICENSE|SECURITY\.md|package\.json)$/;
+  const allowed = [
+    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm|d\.ts)|README\.md|LICENSE|SECURITY\.md|package\.json)$/,
+    /^templates\/\w+\/(pyproject\.toml|README\.md|LICENSE)$/,
+    /^templates\/lerobot\/(src\/\w+\/\w+\.py|splat_push\.py)$/,
+    /^templates\/modal\/(modal_app\.py|requirements(-\w+)?\.txt|live_splat\/(\w+\/)?\w+\.py)$/,
+  ];
   const paths = packed.files.map(({ path }) => path);
-  expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
+  expect(paths.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
   expect(paths).toEqual(
     expect.arrayContaining([
       "bin/splatctl.js",
@@ -56,6 +60,6 @@ test("nothing in it names a folder of the machine it was built on", () => {
   expect(telling.map(({ path }) => path)).toEqual([]);
 });
 
-test("it stays small: 2 MB unpacked", () => {
-  expect(packed.unpackedSize).toBeLessThan(2_000_000);
+test("it stays small: 2.5 MB unpacked", () => {
+  expect(packed.unpackedSize).toBeLessThan(2_500_000);
 });
