@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import type Conf from "conf";
 import { z } from "zod";
 import { messageOf, SplatError } from "./errors.ts";
 
@@ -71,8 +72,8 @@ export async function saveUserConfig(path: string, changes: Partial<UserConfig>)
   await readUserConfig(path);
   try {
     await makePrivateFolder(dirname(path));
-    const Conf = await loadConf();
-    const store = new Conf<UserConfig>({
+    const Store = await loadConf();
+    const store = new Store<UserConfig>({
       cwd: dirname(path),
       configName: basename(path, ".json"),
       projectName: "splatctl",
@@ -117,13 +118,13 @@ const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
  * `conf` brings a listener that ends the process at the first Ctrl-C, whatever is under way (atomically, when-exit: for
  * temporary files that its asynchronous writes leave, of which we make none). It is taken off again.
  */
-async function loadConf(): Promise<typeof import("conf").default> {
+async function loadConf(): Promise<typeof Conf> {
   const before = new Map(SIGNALS.map((name) => [name, process.listeners(name)]));
-  const { default: Conf } = await import("conf");
+  const conf = await import("conf");
   for (const [name, known] of before) {
     for (const listener of process.listeners(name)) {
       if (!known.includes(listener)) process.off(name, listener);
     }
   }
-  return Conf;
+  return conf.default;
 }

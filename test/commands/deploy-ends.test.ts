@@ -84,10 +84,8 @@ describe("a deployment that is interrupted", () => {
     const desk = await modalDesk();
     // Nobody answers under this address.
     await desk.script({ deploy: { stdout: DEPLOYED } });
-    const { child, ended, saying, printed } = start(desk, [
-      ...["deploy", "--template", desk.template],
-      ...["--yes", "--json"],
-    ]);
+    const args = ["deploy", "--template", desk.template, "--yes", "--json"];
+    const { child, ended, saying, printed } = start(desk, args);
     await saying("stop it for good");
     child.kill("SIGINT");
     expect(await ended).toEqual([130, null]);
