@@ -21,7 +21,7 @@ from live_splat.rasterize import Shapes, View, rasterize_gsplat, view_of  # noqa
 from live_splat.train.harmonics import sh_basis  # noqa: E402
 from live_splat.train.raster_cpu import rasterize_cpu  # noqa: E402
 
-GSPLAT_RENDERS = Path("/work/shared/data/raster_ref")
+GSPLAT_RENDERS = Path(__file__).resolve().parents[4] / "shared" / "data" / "raster_ref"
 LENS = Intrinsics(width=40, height=30, fx=32.0, fy=30.0, cx=19.0, cy=16.0)
 
 
