@@ -46,7 +46,8 @@ class Trial:
 
 
 CPU_TRIAL = Trial(steps=700, good_psnr=17.0)
-"""Trained as it should be, it scores about 21; how many frames are there at the first step moves that by 2."""
+"""Trained as it should be, it scores about 21; how many frames are there at the first step moves that by
+2."""
 CUDA_TRIAL = Trial(steps=1500, good_psnr=25.0)
 """Trained as it should be, it scores about 37; after 300 steps, 16.7."""
 
