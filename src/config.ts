@@ -95,7 +95,7 @@ const DETACHED_LOG_VARIABLE = "SPLAT_DETACHED_LOG";
 
 /**
  * Resolve the settings of one run. Throws `usage` when a value cannot be one, `bad_input` when a file of settings
- * cannot be read, `not_configured` when half of a pair is missing or the token cannot be one.
+ * cannot be read, `not_configured` when half of a pair is missing.
  */
 export async function resolveConfig(
   flags: ConfigFlags,
@@ -112,7 +112,7 @@ export async function resolveConfig(
   const [rawUrl, urlOrigin] = pickUrl(flags.url, env["SPLAT_API_URL"], project.url, user.url, localUrl);
   const url = parseUrl(rawUrl);
   const kept = await readKept(secretsFile, url);
-  const ownToken = sendable(nonEmpty(env["SPLAT_API_TOKEN"]));
+  const ownToken = nonEmpty(env["SPLAT_API_TOKEN"]);
   const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], undefined, "splatctl-data");
   const [spoolDir] = pick(flags.spool, env["SPLAT_SPOOL_DIR"], project.spool, join(state, "spool"));
   return Object.freeze({
@@ -311,14 +311,6 @@ function pick(
   const value = nonEmpty(env);
   if (value !== undefined) return [value, "environment"];
   return project === undefined ? [fallback, "default"] : [project, "project file"];
-}
-
-/** A token that `serve` would ask for and no client could send is told where it is given. */
-function sendable(token: string | undefined): string | undefined {
-  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new SplatError("not_configured", "the API token holds characters that no header can carry", {
-    hint: "Set SPLAT_API_TOKEN to the token alone: no spaces, line ends or quotes.",
-  });
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

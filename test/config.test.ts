@@ -131,12 +131,3 @@ it.each<[string, unknown, RegExp, RegExp | undefined]>([
   if (hint !== undefined) expect(error.hint).toMatch(hint);
   expect(`${error.message} ${error.hint}`).not.toContain("hunter2");
 });
-
-it.each(["a b", "a\nb", "ü"])("refuses the token %j, which no header can carry", async (token) => {
-  await expect(
-    resolveConfig({}, { ...NOBODY, SPLAT_API_TOKEN: token }, await project({})),
-  ).rejects.toMatchObject({
-    code: "not_configured",
-    message: "the API token holds characters that no header can carry",
-  });
-});

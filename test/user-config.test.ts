@@ -137,24 +137,22 @@ it.each(["SPLAT_PROXY_KEY", "SPLAT_PROXY_SECRET"])("names what is missing beside
   });
 });
 
-it.skipIf(process.platform === "win32")(
-  "keeps secrets for their owner alone, also where the file was open before",
-  async () => {
-    const { secrets, folder } = await settings();
-    await saveSecrets(secrets, CLOUD, { token: "one" });
-    expect([await modeOf(folder), await modeOf(secrets)]).toEqual([0o700, 0o600]);
-    await chmod(folder, 0o755);
-    await chmod(secrets, 0o644);
-    await saveSecrets(secrets, "https://other.modal.run", { token: "two" });
-    // The folder may be any that was named: it stays as it was.
-    expect([await modeOf(folder), await modeOf(secrets)]).toEqual([0o755, 0o600]);
-    expect(await readSecrets(secrets, CLOUD)).toEqual({ token: "one" });
-    await forgetSecrets(secrets, CLOUD);
-    expect(await readSecrets(secrets, CLOUD)).toEqual({});
-    expect(await readSecrets(secrets, "https://other.modal.run")).toEqual({ token: "two" });
-    expect(await readdir(folder)).toEqual(["secrets.json"]);
-  },
-);
+it("keeps secrets for their owner alone, also where the file was open before", async (context) => {
+  context.skip(process.platform === "win32", "Windows has no permission bits");
+  const { secrets, folder } = await settings();
+  await saveSecrets(secrets, CLOUD, { token: "one" });
+  expect([await modeOf(folder), await modeOf(secrets)]).toEqual([0o700, 0o600]);
+  await chmod(folder, 0o755);
+  await chmod(secrets, 0o644);
+  await saveSecrets(secrets, "https://other.modal.run", { token: "two" });
+  // The folder may be any that was named: it stays as it was.
+  expect([await modeOf(folder), await modeOf(secrets)]).toEqual([0o755, 0o600]);
+  expect(await readSecrets(secrets, CLOUD)).toEqual({ token: "one" });
+  await forgetSecrets(secrets, CLOUD);
+  expect(await readSecrets(secrets, CLOUD)).toEqual({});
+  expect(await readSecrets(secrets, "https://other.modal.run")).toEqual({ token: "two" });
+  expect(await readdir(folder)).toEqual(["secrets.json"]);
+});
 
 it.each([`{"backends": {"${CLOUD}": {"token": 7, "proxyKey": "hunter2"}}}`, "hunter2", "[]"])(
   "refuses a file of secrets that is not as it should be, without quoting it",

@@ -11,12 +11,7 @@ export function credentialHeaders({
   token,
   proxyAuth,
 }: Pick<ClientOptions, "token" | "proxyAuth">): Record<string, string> {
-  const isSendable = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
-  if (token !== undefined && !isSendable(token)) {
-    throw new SplatError("not_configured", "the API token holds characters that no header can carry", {
-      hint: "Set SPLAT_API_TOKEN to the token alone: no spaces, line ends or quotes.",
-    });
-  }
+  requireSendable(token);
   if (proxyAuth !== undefined && !(isSendable(proxyAuth.key) && isSendable(proxyAuth.secret))) {
     throw new SplatError("not_configured", "the proxy token holds characters that no header can carry", {
       hint: "Set its two parts alone: no spaces, line ends or quotes.",
@@ -26,6 +21,18 @@ export function credentialHeaders({
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(proxyAuth === undefined ? {} : { "modal-key": proxyAuth.key, "modal-secret": proxyAuth.secret }),
   };
+}
+
+/** Throws `not_configured` for an API token that no header can carry: whoever asks for it keeps everybody out. */
+export function requireSendable(token: string | undefined): void {
+  if (token === undefined || isSendable(token)) return;
+  throw new SplatError("not_configured", "the API token holds characters that no header can carry", {
+    hint: "Set SPLAT_API_TOKEN to the token alone: no spaces, line ends or quotes.",
+  });
+}
+
+function isSendable(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
 }
 
 /** What those headers hold, for whoever explains a refusal. */

@@ -1,6 +1,7 @@
 /** A deployment from the user's side: what is asked, kept and said around `remote/deploy-backend.ts`. */
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { requireSendable } from "../api/credentials.ts";
 import { modalEnvironment, resolveBucket, resolveProxyAuth, type Config, type ProxyAuth } from "../config.ts";
 import { SplatError } from "../errors.ts";
 import { bucketSecret, deployBackend, type Deployed, type Deploying } from "../remote/deploy-backend.ts";
@@ -46,6 +47,7 @@ export async function runDeploy(flags: BuildFlags, settings: DeploySettings, con
   await checkTemplate(template);
   const bucketConfig = resolveBucket();
   const bucket = bucketConfig && bucketSecret(bucketConfig);
+  requireSendable(config.ownToken);
   if (settings.proxyAuth) resolveProxyAuth();
   const signal = interruptSignal();
   if (flags.dryRun !== true && flags.yes !== true) {

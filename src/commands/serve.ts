@@ -1,6 +1,7 @@
 /** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
 import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
+import { requireSendable } from "../api/credentials.ts";
 import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { bytesOfMib, logFor, portNumber, wholeNumber, MOST } from "./flags.ts";
@@ -60,6 +61,7 @@ export function registerServe(program: Command): void {
 async function serve(flags: ServeFlags): Promise<void> {
   const signal = interruptSignal();
   const { dataDir, ownToken: token, corsOrigins } = await resolveConfig(flags);
+  requireSendable(token);
   const bucketConfig = resolveBucket();
   const { openBackend } = await import("../backend/open-backend.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");

@@ -40,6 +40,12 @@ async function urlOf({ process: child, said }: Served): Promise<string> {
   }
 }
 
+it.each(["two words", "line\nend", "ü"])("refuses the token %j, which nobody could send", async (token) => {
+  const { process: child, said } = serveWith({ SPLAT_API_TOKEN: token }, "--data", await temporaryFolder());
+  expect(await once(child, "close")).toEqual([3, null]);
+  expect(said()).toContain("characters that no header can carry");
+});
+
 it("keeps what it took from Ctrl-C to the next start", async () => {
   const data = await temporaryFolder();
   const first = serve("--data", data, "--threads", "1", "--max-gaussians", "500", "--max-pixels", "400");

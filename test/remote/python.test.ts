@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { silentLog } from "../../src/log.ts";
 import { backendPython } from "../../src/remote/python.ts";
 import { PYTHON_SETUP_TIMEOUT_MS, pythonWith } from "../helpers/python.ts";
@@ -83,7 +83,11 @@ esac
   return { uv, asked: () => readFile(notes, "utf8") };
 }
 
-describe.skipIf(process.platform === "win32")("with uv", () => {
+describe("with uv", () => {
+  beforeEach((context) =>
+    context.skip(process.platform === "win32", "the stand-in for uv is a shell script"),
+  );
+
   it("makes an environment once, from the pinned packages, and uses it again", async () => {
     const probed = { enough: true, missing: [], version: "2.6.0", gpu: null, cuda: false };
     const { uv, asked } = await uvStandIn("uv-good", probed);

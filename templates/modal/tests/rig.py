@@ -20,6 +20,7 @@ from live_splat.contract import FrameMeta, ScenePatch
 from live_splat.refusal import RefusalError
 from live_splat.scene import Scene, Scenes
 from live_splat.settings import Settings
+from live_splat.training import Progress
 
 LONGEST_S = 20.0
 ZEROS = [0.0] * 6
@@ -106,3 +107,19 @@ def pose_at(angle: float) -> list[list[float]]:
     """On a circle of 1 m around the origin, looking at it."""
     s, c = math.sin(angle), math.cos(angle)
     return [[c, 0, s, s], [0, 1, 0, 0], [-s, 0, c, c], [0, 0, 0, 1]]
+
+
+def orbit(rig: Rig, count: int) -> None:
+    for i in range(count):
+        rig.upload(i, frame_id=f"orbit-{i}", camera_to_world=pose_at(i / 4))
+
+
+def progress(step: int, **changes: Any) -> Progress:
+    given = {"psnr_train": None, "psnr_holdout": None, "frame_psnr": {}, "memory_bytes": 7, **changes}
+    return Progress(step=step, steps_per_second=2.0, gaussian_count=0, **given)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    with opened(tmp_path) as backend:
+        yield backend

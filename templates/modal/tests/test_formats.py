@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ply_reader import PlyError, read_ply
 
 from live_splat.splat import formats, spz
 from live_splat.splat.gaussians import Gaussians
-from live_splat.splat.ply import PlyError, read_ply
 from live_splat.splat.select import finite_gaussians, select_gaussians
 
 FIXTURES = Path(__file__).parents[3] / "test" / "fixtures"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,6 @@ import pytest
 from rig import ZEROS, Rig, mask_png, opened, picture, pose_at, until
 
 from live_splat.kinematics import camera_to_world
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with opened(tmp_path) as backend:
-        yield backend
 
 
 def test_numbers_frames_from_1_without_gaps_for_the_refused(rig: Rig) -> None:

@@ -21,13 +21,6 @@ from modal_double import URL, ModalDouble
 from modal_proto import api_pb2
 from served import served
 
-from live_splat import setting_values
-from live_splat.container import Content, open_container
-from live_splat.contract import LIMITS, SCENE_NAME
-from live_splat.deployment import DEPLOYED_WITH, PASSED_ON, DeploymentError, deployment_from
-from live_splat.refusal import RefusalError
-from live_splat.settings import Settings
-
 BACKEND = Path(__file__).parent.parent
 
 
@@ -117,15 +110,6 @@ def test_gives_each_scene_a_container_of_its_own_where_strangers_are_kept_out(mo
         assert each.method_definitions["web"].webhook_config.requires_proxy_auth
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"SPLAT_PROXY_AUTH": "1"}, {"SPLAT_SCENES": "main,left-arm"}],
-    ids=["plain", "one scene", "open to strangers"],
-)
-def test_holds_all_scenes_in_one_container_otherwise(settings):
-    assert not deployment_from(settings).own_containers
-
-
 def test_needs_the_token_and_keeps_chunks_on_the_volume_without_a_bucket(modal_cloud, tmp_path):
     assert deploy(modal_cloud, tmp_path).returncode == 0
     assert named_secrets(modal_cloud) == {"splat-api": ["SPLAT_API_TOKEN"]}
@@ -168,12 +152,6 @@ def test_takes_every_setting_from_the_environment_of_the_one_who_deploys(modal_c
     assert not any("not-for-the-image" in str(request) for _, request in modal_cloud.asked)
 
 
-def test_finds_the_same_app_in_the_container_as_where_it_was_deployed():
-    given = {"SPLAT_GPU": "T4", "SPLAT_WITH_BUCKET": "1", "SPLAT_SCALEDOWN_S": "2", "SPLAT_SCENES": "a,b"}
-    deployed = deployment_from(given)
-    assert deployment_from({**deployed.container_env, "SPLAT_API_TOKEN": "one"}) == deployed
-
-
 def test_builds_an_image_without_a_compiler_that_fails_when_the_kernels_do_not_load(modal_cloud, tmp_path):
     assert deploy(modal_cloud, tmp_path).returncode == 0
     images = modal_cloud.requests("ImageGetOrCreate")
@@ -191,8 +169,8 @@ def test_builds_an_image_without_a_compiler_that_fails_when_the_kernels_do_not_l
 def test_sends_the_package_and_nothing_that_lies_beside_it(modal_cloud, tmp_path):
     assert deploy(modal_cloud, tmp_path).returncode == 0
     sent = [file.filename for request in modal_cloud.requests("MountGetOrCreate") for file in request.files]
-    assert "/root/live_splat/deployment.py" in sent
-    assert "/root/modal_app.py" in sent
+    for wanted in ("/live_splat/deployment.py", "/modal_app.py"):
+        assert any(name.endswith(wanted) for name in sent)
     assert [name for name in sent if "test" in name or name.endswith(".pyc")] == []
 
 
@@ -204,42 +182,6 @@ def test_says_which_secret_is_missing(tmp_path):
         double.close()
     assert result.returncode == 1
     assert "splat-api" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SPLAT_GPU", "L4:2"),
-        ("SPLAT_GPU", ","),
-        ("SPLAT_SCALEDOWN_S", "1"),
-        ("SPLAT_SCALEDOWN_S", "soon"),
-        ("SPLAT_PROXY_AUTH", "yes"),
-        ("SPLAT_WITH_BUCKET", "true"),
-        ("SPLAT_SCENES", "Main"),
-        ("SPLAT_CORS_ORIGINS", "*"),
-        ("SPLAT_MAX_GAUSSIANS", "many"),
-        ("SPLAT_MAX_PIXELS", "1e6"),
-        ("SPLAT_FRAME_MEMORY_MIB", "2GiB"),
-        ("SPLAT_IDLE_STOP_S", "-1"),
-        # What the container would refuse at each of its starts.
-        ("SPLAT_CORS_ORIGINS", "https://example.org/page"),
-        ("SPLAT_MAX_GAUSSIANS", "99999999"),
-        ("SPLAT_MAX_PIXELS", "0"),
-    ],
-)
-def test_refuses_a_setting_that_cannot_be_one_and_names_it(name, value):
-    with pytest.raises(DeploymentError, match=name):
-        deployment_from({name: value})
-
-
-def test_the_same_numbers_bound_settings_and_what_a_scene_may_be_told():
-    assert setting_values.GAUSSIANS[1] == LIMITS.gaussians
-    assert setting_values.SCENE_NAME == SCENE_NAME
-
-
-def test_takes_blank_settings_for_none():
-    blank = dict.fromkeys([*PASSED_ON, *DEPLOYED_WITH], " ")
-    assert deployment_from(blank) == deployment_from({})
 
 
 def test_without_an_account_the_cli_says_what_to_do(tmp_path):
@@ -319,31 +261,6 @@ def test_a_full_volume_is_told_as_a_full_disk(monkeypatch):
     assert told.value.errno == errno.ENOSPC
 
 
-def test_a_container_of_one_scene_holds_that_alone(tmp_path):
-    pytest.importorskip("torch", reason="torch is not installed here")
-    settings = Settings(data_dir=tmp_path, scenes=("main", "left-arm"))
-    main = open_container(settings, "main", lambda: None, proxy_auth=True)
-    left = open_container(settings, "left-arm", lambda: None, proxy_auth=True)
-    try:
-        for content, own, other in ((main, "main", "left-arm"), (left, "left-arm", "main")):
-            assert content.scenes.get(None).name == own
-            assert refusal_of(content, other) == "not_found"
-        assert left.settings.data_dir != main.settings.data_dir
-    finally:
-        left.scenes.close(5)
-        main.scenes.close(5)
-
-
-def test_a_container_of_a_name_made_up_refuses_and_touches_nothing(tmp_path):
-    settings = Settings(data_dir=tmp_path, scenes=("main",))
-    content = open_container(settings, "made-up", lambda: None, proxy_auth=True)
-    try:
-        assert [refusal_of(content, name) for name in ("made-up", "main", None)] == ["not_found"] * 3
-    finally:
-        content.scenes.close(5)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [("SPLAT_API_TOKEN", " ", "SPLAT_API_TOKEN"), ("R2_BUCKET_NAME", "splats", "incomplete")],
@@ -367,12 +284,6 @@ def test_a_container_that_cannot_open_says_why(tmp_path, monkeypatch, name, valu
             assert body["boot_id"]
     life("stop")(container)
     assert list(tmp_path.iterdir()) == []
-
-
-def refusal_of(content: Content, scene: str | None) -> str:
-    with pytest.raises(RefusalError) as refused:
-        content.scenes.get(scene)
-    return refused.value.code
 
 
 def test_nothing_but_this_file_imports_modal():

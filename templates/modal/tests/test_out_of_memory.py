@@ -14,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch")
 
+import small_trainer  # noqa: E402
 from heard_events import PATIENCE_S, Events  # noqa: E402
 from rig import opened  # noqa: E402
 from ring_scene import ring_camera, ring_frames, ring_picture  # noqa: E402
@@ -58,10 +59,7 @@ class RoomFor(TorchDispatchMode):
 
 
 def a_trainer(frames: list[TrainingFrame], settings: TrainingSettings = SETTINGS, **options):
-    trainer = LiveSplatTrainer(settings, "cpu", recipe=QUICK, **options)
-    for frame in frames:
-        trainer.add_frame(frame)
-    return trainer
+    return small_trainer.a_trainer(frames, settings, recipe=QUICK, **options)
 
 
 def test_where_growing_has_no_room_what_there_is_stays_and_pictures_keep_their_size() -> None:

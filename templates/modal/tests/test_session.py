@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rig import ZEROS, Rig, mask_png, opened, picture, pose_at, until
+from ply_reader import read_ply
+from rig import ZEROS, Rig, mask_png, opened, orbit, progress, until
 from scripted_training import made_up
 
 from live_splat.contract import default_settings
 from live_splat.http.events import EventHub
-from live_splat.refusal import RefusalError
 from live_splat.splat.gaussians import Gaussians
-from live_splat.splat.ply import read_ply
-from live_splat.training import Finished, Progress, Snapshot
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    with opened(tmp_path) as backend:
-        yield backend
-
-
-def progress(step: int, **changes: Any) -> Progress:
-    given = {"psnr_train": None, "psnr_holdout": None, "frame_psnr": {}, "memory_bytes": 7, **changes}
-    return Progress(step=step, steps_per_second=2.0, gaussian_count=0, **given)
-
-
-def orbit(rig: Rig, count: int) -> None:
-    for i in range(count):
-        rig.upload(i, frame_id=f"orbit-{i}", camera_to_world=pose_at(i / 4))
+from live_splat.training import Snapshot
 
 
 def test_an_empty_scene_is_idle(rig: Rig) -> None:
@@ -183,68 +165,6 @@ def test_held_out_frames_count_for_chunks(rig: Rig) -> None:
     assert rig.until(lambda status: len(status["chunks"]) > 0)["chunks"][0]["last_frame"] == 2
 
 
-def test_stops_with_a_last_chunk_and_answers_the_same_again(rig: Rig, tmp_path: Path) -> None:
-    rig.patch(chunk_every=2)
-    orbit(rig, 3)
-    rig.until(lambda status: status["gaussian_count"] > 0)
-    stopped = rig.scene.stop(0.3, 18.0)
-    status = rig.scene.status()
-    assert stopped["complete"] is True
-    assert (status["state"], status["progress"], status["frame_count"]) == ("complete", 1.0, 3)
-    assert stopped["chunks"] == status["chunks"]
-    last = stopped["chunks"][-1]
-    splat = rig.scene.splat("ply", None)
-    assert splat is not None
-    assert (last["last_frame"], last["gaussian_count"]) == (3, splat.count)
-    assert rig.scene.stop(None, 18.0) == stopped
-    assert rig.scene.splat("ply", None).etag == splat.etag
-    told = json.loads((tmp_path / "bucket" / "scenes" / "main" / "status.json").read_text())
-    assert (told["complete"], told["chunks"]) == (True, stopped["chunks"])
-
-
-def test_a_stop_gives_each_frame_its_steps_and_never_more_time_than_asked(rig: Rig) -> None:
-    asked: list[dict[str, float]] = []
-    rig.training.paused = True
-    rig.training.finish = lambda **budget: asked.append(budget)  # type: ignore[method-assign]
-    rig.upload(1)
-    rig.upload(2)
-    rig.upload(3, holdout=True)
-    session = rig.scene.session
-    session._on_training(progress(150))
-    answer = rig.scene.stop(5.0, 0.0)
-    assert answer["complete"] is False
-    until(lambda: len(asked) == 1)
-    assert asked[0]["steps"] == 60
-    assert rig.scene.status()["state"] == "finishing"
-    assert rig.refused(picture(9)).code == "stopped"
-    assert rig.scene.stop(500.0, 0.0)["complete"] is False
-    session._on_training(Finished(210, made_up(5, 0)))
-    rig.until(lambda status: status["state"] == "complete")
-    assert len(asked) == 1
-
-
-def test_a_scene_without_frames_stops_at_once_with_no_chunk(rig: Rig) -> None:
-    assert rig.scene.stop(60.0, 18.0) | rig.scene.identity() == {
-        **rig.scene.identity(),
-        "success": True,
-        "chunks": [],
-        "complete": True,
-    }
-    assert rig.refused(picture(1)).code == "stopped"
-
-
-def test_a_stop_that_finds_no_room_says_so_and_can_be_asked_for_again(rig: Rig, tmp_path: Path) -> None:
-    orbit(rig, 2)
-    rig.until(lambda status: status["gaussian_count"] > 0)
-    record = tmp_path / "state" / "main" / "session.json.part"
-    record.symlink_to("/dev/full")
-    with pytest.raises(RefusalError) as refused:
-        rig.scene.stop(0.1, 18.0)
-    assert refused.value.code == "storage_full"
-    assert rig.scene.status()["state"] == "finishing"
-    assert rig.scene.stop(0.1, 18.0)["complete"] is True
-
-
 def test_failed_training_fails_the_session_and_keeps_what_there_is(rig: Rig) -> None:
     orbit(rig, 2)
     rig.until(lambda status: status["gaussian_count"] > 0)
@@ -256,15 +176,6 @@ def test_failed_training_fails_the_session_and_keeps_what_there_is(rig: Rig) -> 
     rig.scene.reset()
     fresh = rig.scene.status()
     assert (fresh["state"], fresh["last_error"]) == ("idle", None)
-
-
-def test_a_failure_while_finishing_ends_the_wait(rig: Rig) -> None:
-    orbit(rig, 1)
-    rig.training.paused = True
-    rig.scene.stop(600.0, 0.0)
-    rig.training.fail("lost the GPU")
-    assert rig.scene.stop(None, 18.0)["complete"] is False
-    assert rig.scene.status()["state"] == "failed"
 
 
 def test_a_reset_forgets_everything_but_the_settings_and_the_mask(rig: Rig, tmp_path: Path) -> None:

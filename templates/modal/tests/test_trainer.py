@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 
@@ -13,39 +12,15 @@ torch = pytest.importorskip("torch", reason="the trainer needs torch")
 
 from fake_gsplat import fake_gsplat  # noqa: E402
 from ring_scene import ring_camera, ring_frames, ring_picture  # noqa: E402
+from small_trainer import SETTINGS, a_trainer, holdout_psnr, run  # noqa: E402
 
 from live_splat.camera import Camera  # noqa: E402
 from live_splat.rasterize import rasterize_gsplat  # noqa: E402
 from live_splat.train.raster_cpu import rasterize_cpu  # noqa: E402
 from live_splat.train.schedule import CPU_RECIPE, HALF_STEPS, REST_AFTER_STEPS  # noqa: E402
 from live_splat.train.splats import GROUPS  # noqa: E402
-from live_splat.trainer import LiveSplatTrainer  # noqa: E402
-from live_splat.training import Picture, TrainerState, TrainingFrame, TrainingSettings  # noqa: E402
+from live_splat.training import Picture, TrainingFrame  # noqa: E402
 from live_splat.training_thread import step_within_memory  # noqa: E402
-
-SETTINGS = TrainingSettings(max_gaussians=600, sh_degree=1)
-
-
-def a_trainer(
-    frames: list[TrainingFrame], settings: TrainingSettings = SETTINGS, **options
-) -> LiveSplatTrainer:
-    trainer = LiveSplatTrainer(settings, "cpu", **options)
-    for frame in frames:
-        trainer.add_frame(frame)
-    return trainer
-
-
-def run(trainer: LiveSplatTrainer, steps: int) -> None:
-    for _ in range(steps):
-        assert trainer.step() is not None
-
-
-def holdout_psnr(trainer: LiveSplatTrainer) -> float:
-    for state in trainer.frames.held_out:
-        trainer.score(state)
-    psnr = trainer.frames.mean_psnr(holdout=True)
-    assert psnr is not None
-    return psnr
 
 
 def test_a_scene_is_learnt_from_frames_that_come_one_by_one() -> None:
@@ -81,73 +56,6 @@ def test_held_out_frames_change_nothing() -> None:
         run(trainer, 10)
     assert np.array_equal(with_holdouts.gaussians().means, without.gaussians().means)
     assert all(state.steps == 0 for state in with_holdouts.frames.held_out)
-
-
-def test_a_checkpoint_goes_on_as_if_nothing_had_been() -> None:
-    frames = ring_frames(8, holdout_every=4)
-    settings = replace(SETTINGS, background="random", exposure=True)
-    trainer = a_trainer(frames, settings)
-    run(trainer, 90)
-    state = trainer.checkpoint()
-    # As the disk would give it back.
-    state = TrainerState(state.step, dict(state.arrays), json.loads(json.dumps(dict(state.scalars))))
-    # Relocation and growth are on the way.
-    run(trainer, 25)
-    other = a_trainer(frames, settings)
-    other.restore(state)
-    run(other, 25)
-    saved, again = trainer.splats.save(), other.splats.save()
-    for name, array in saved.items():
-        assert np.allclose(array, again[name], atol=1e-6), name
-    steps = [[state.steps for state in each.frames.trained] for each in (trainer, other)]
-    assert steps[0] == steps[1]
-    assert other.step_count == 115
-
-
-def test_a_finishing_phase_survives_a_restart_without_the_time_stopped() -> None:
-    clock = [1000.0]
-    trainer = a_trainer(ring_frames(4), now=lambda: clock[0])
-    run(trainer, 5)
-    trainer.finish(steps=10_000, deadline_s=1060)
-    clock[0] = 1030
-    run(trainer, 5)
-    state = trainer.checkpoint()
-    clock[0] = 9000
-    other = a_trainer(ring_frames(4), now=lambda: clock[0])
-    other.restore(state)
-    run(other, 3)
-    clock[0] = 9031
-    assert other.step() is None
-    assert other.is_done
-
-
-def test_a_state_with_broken_numbers_is_mended_and_one_of_nothing_else_starts_anew() -> None:
-    frames = ring_frames(4)
-    trainer = a_trainer(frames)
-    run(trainer, 20)
-    state = trainer.checkpoint()
-    state.arrays["means"][:7] = np.nan
-    other = a_trainer(frames)
-    other.restore(state)
-    assert np.isfinite(other.gaussians().means).all()
-    state.arrays["means"][:] = np.inf
-    other = a_trainer(frames)
-    other.restore(state)
-    assert other.splats.count == 0
-    run(other, 3)
-    assert other.splats.count > 0
-
-
-def test_a_state_that_does_not_fit_together_is_refused() -> None:
-    trainer = a_trainer(ring_frames(4))
-    run(trainer, 2)
-    state = trainer.checkpoint()
-    arrays = {**state.arrays, "quats": state.arrays["quats"][:-1]}
-    with pytest.raises(ValueError, match="quats"):
-        a_trainer([]).restore(TrainerState(state.step, arrays, state.scalars))
-    del arrays["sh_moment2"]
-    with pytest.raises(ValueError, match="lacks sh_moment2"):
-        a_trainer([]).restore(TrainerState(state.step, arrays, state.scalars))
 
 
 def test_training_rests_when_every_frame_had_enough_and_goes_on_with_the_next() -> None:

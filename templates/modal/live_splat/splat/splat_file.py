@@ -13,8 +13,6 @@ from .gaussians import Gaussians
 from .quantise import SH_C0, log_sigmoid, sigmoid, to_byte, unit_quaternions
 from .select import pick
 
-SPLAT_BYTES = 32
-
 _ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
 
 _MOST_LOG_SCALE = 80.0
