@@ -5,7 +5,7 @@ import { MAIN_SCENE } from "../api/limits.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import { startServer } from "../http/server.ts";
 import type { Log } from "../log.ts";
-import { lockFile, type FileLock, type LockOwner } from "../queue/file-lock.ts";
+import { lockFile, type FileLock, type LockOwner } from "../files/lock.ts";
 import { nowS } from "../time.ts";
 import { createControlApp, type ControlParts, type DaemonState } from "./control-app.ts";
 import { lockPath, removeRunFile, writeRunFile, type RunFile } from "./run-file.ts";

@@ -1,5 +1,5 @@
 /** Ends a daemon: asks it, waits, and insists when it does not come to an end. */
-import { isProcessGone, readLockOwner } from "../queue/file-lock.ts";
+import { isProcessGone, readLockOwner } from "../files/lock.ts";
 import { sleep, steadyMs } from "../time.ts";
 import { askDaemon } from "./ask-daemon.ts";
 import { lockPath, type RunningDaemon } from "./run-file.ts";

@@ -1,6 +1,6 @@
 /** Frames that the backend will never take, set aside with their reasons. */
 import { rm } from "node:fs/promises";
-import { renameDurably, writeDurably } from "./durable-file.ts";
+import { renameDurably, writeDurably } from "../files/durable.ts";
 import { encodeFailure, failedPaths, framePath, type FailedFrame } from "./spool-contents.ts";
 
 /** Why a frame was set aside that does not read as it was written. */

@@ -2,12 +2,12 @@
 import { mkdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { SplatError } from "../errors.ts";
-import { renameDurably } from "./durable-file.ts";
+import { renameDurably } from "../files/durable.ts";
 import { Journal } from "./journal.ts";
 import { listSpoolFolders, readPurpose, realFolder, type SpoolPurpose } from "./open-spool.ts";
 import { failedPaths, framePath, journalPath, readContents, type FailedFrame } from "./spool-contents.ts";
 import { spoolError } from "./spool-error.ts";
-import { isGone, type LockOwner } from "./file-lock.ts";
+import { isGone, type LockOwner } from "../files/lock.ts";
 import { lockSpool, readSpoolOwner } from "./spool-lock.ts";
 
 /** How a spool stands. */

@@ -5,7 +5,7 @@
  */
 import { open, readFile, type FileHandle } from "node:fs/promises";
 import { z } from "zod";
-import { writeDurably } from "./durable-file.ts";
+import { writeDurably } from "../files/durable.ts";
 
 /** One state of a file. */
 const fileVersionSchema = z.object({ sizeBytes: z.number(), mtimeMs: z.number() });

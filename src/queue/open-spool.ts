@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { MAIN_SCENE } from "../api/limits.ts";
 import { SplatError } from "../errors.ts";
-import { removeTemporaries, writeDurably } from "./durable-file.ts";
+import { removeTemporaries, writeDurably } from "../files/durable.ts";
 import { Spool, type SpoolOptions } from "./spool.ts";
 import { readContents } from "./spool-contents.ts";
 import { spoolError } from "./spool-error.ts";

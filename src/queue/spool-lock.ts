@@ -1,7 +1,7 @@
 /** One owner for a spool. */
 import { join } from "node:path";
 import { SplatError } from "../errors.ts";
-import { lockFile, readLockOwner, type FileLock, type LockOwner } from "./file-lock.ts";
+import { lockFile, readLockOwner, type FileLock, type LockOwner } from "../files/lock.ts";
 
 const FILE_NAME = "lock";
 

@@ -4,7 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 import { Bell } from "./bell.ts";
-import { writeDurably } from "./durable-file.ts";
+import { writeDurably } from "../files/durable.ts";
 import { DAMAGED, FailedFrames } from "./failed-frames.ts";
 import { encodeFrame, type SpoolFrame } from "./frame-file.ts";
 import { Journal } from "./journal.ts";
@@ -23,7 +23,7 @@ import {
 } from "./spool-contents.ts";
 import { RecentFrames } from "./recent-frames.ts";
 import { forgetful, spoolError, spoolFull } from "./spool-error.ts";
-import type { FileLock } from "./file-lock.ts";
+import type { FileLock } from "../files/lock.ts";
 import { TakenFiles } from "./taken-files.ts";
 
 export interface SpoolOptions {

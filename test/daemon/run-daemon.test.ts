@@ -10,7 +10,7 @@ import {
   type RunFile,
 } from "../../src/daemon/run-file.ts";
 import { stopDaemon } from "../../src/daemon/stop-daemon.ts";
-import { isProcessGone } from "../../src/queue/file-lock.ts";
+import { isProcessGone } from "../../src/files/lock.ts";
 import { nowS, sleep } from "../../src/time.ts";
 import { endDaemonsAfterwards, startTrivial, type Started } from "../helpers/daemons.ts";
 import { nobody, serveHttp } from "../helpers/loopback.ts";

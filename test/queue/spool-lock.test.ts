@@ -4,7 +4,7 @@ import { link, readFile, rename, rm, symlink, writeFile } from "node:fs/promises
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
-import type { FileLock, LockOwner } from "../../src/queue/file-lock.ts";
+import type { FileLock, LockOwner } from "../../src/files/lock.ts";
 import { lockSpool, readSpoolOwner } from "../../src/queue/spool-lock.ts";
 import { nowS, sleep } from "../../src/time.ts";
 import { tempFolder } from "../helpers/pictures.ts";

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Look } from "../../src/queue/reconcile.ts";
 import type { Spool } from "../../src/queue/spool.ts";
 import { framePath } from "../../src/queue/spool-contents.ts";
 import { tempFolder } from "../helpers/pictures.ts";
+import { smallDisk } from "../helpers/small-disk.ts";
 import { FILE, NEVER, filled, frame, open, takeAll } from "../helpers/spools.ts";
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `f${i}`);
@@ -170,19 +171,19 @@ test("frames set aside that take all the room are said to be in the way", async 
 });
 
 test("a full disk is waited for, or given up when so told", async (context) => {
-  context.skip(process.platform !== "linux", "only Linux gives a small disk to a test");
-  const dir = await tempFolder();
-  const { spool, warnings } = await open(dir);
-  // The kernel's own "no space left on device", at the place where the frame is to be written.
-  await symlink("/dev/full", `${framePath(dir, 1)}.part`);
-  await spool.put(frame("a"), FILE, NEVER);
-  expect(warnings[0]).toContain("its disk");
+  const disk = await smallDisk(20_000, "injected");
+  context.onTestFinished(() => disk.close());
+  const ballast = join(disk.folder, "ballast");
+  await writeFile(ballast, Buffer.alloc(15_000));
+  const { spool, warnings } = await open(join(disk.folder, "spool"));
+  const put = spool.put(frame("a", 10_000), FILE, NEVER);
+  await vi.waitFor(() => expect(warnings[0]).toContain("its disk"));
+  await rm(ballast);
+  await put;
   expect(takeAll(spool)).toEqual(["a"]);
   await spool.close();
-  const other = await tempFolder();
-  const { spool: hasty } = await open(other, { giveUpAfterMs: 0 });
-  await symlink("/dev/full", `${framePath(other, 1)}.part`);
-  await expect(hasty.put(frame("a"), FILE, NEVER)).rejects.toMatchObject({ code: "partial" });
+  const { spool: hasty } = await open(join(disk.folder, "other"), { giveUpAfterMs: 0 });
+  await expect(hasty.put(frame("a", 10_000), FILE, NEVER)).rejects.toMatchObject({ code: "partial" });
 });
 
 test("a folder that cannot be used, or disappears, is a clear error", async () => {

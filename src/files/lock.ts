@@ -9,11 +9,16 @@ import { link, lstat, open, readFile, rename, rm, type FileHandle } from "node:f
 import { hostname } from "node:os";
 import { z } from "zod";
 import type { SplatError } from "../errors.ts";
-import { nowS, sleep } from "../time.ts";
+import { nowS, sleep, steadyMs } from "../time.ts";
 
 export interface FileLock {
   /** Aborts, with a SplatError, when the file is gone or another's. */
   readonly lost: AbortSignal;
+  /**
+   * Throws what `lost` aborts with when it is ours no more: to be asked before what cannot be undone, as a process that
+   * was stopped has missed its beats. Costs nothing while they go on.
+   */
+  confirm(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -48,15 +53,17 @@ export interface LockOptions {
   readonly lost: () => SplatError;
   /** Default 2000. */
   readonly beatMs?: number | undefined;
+  /** Ends the wait for an owner that may be gone. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Take the lock at `path`, whose folder must exist. A lock whose owner is gone is taken over: at once when its process
  * is gone from this machine, else after watching for some missed beats.
- * Throws `inUse` when another process holds it, and what the file system throws.
+ * Throws `inUse` when another process holds it, the signal's reason, and what the file system throws.
  */
 export async function lockFile(path: string, options: LockOptions): Promise<FileLock> {
-  const { inUse, beatMs = BEAT_MS } = options;
+  const { inUse, beatMs = BEAT_MS, signal } = options;
   for (let attempt = 0; attempt < 3; attempt++) {
     const lock = await create(path, options);
     if (lock !== null) {
@@ -68,7 +75,8 @@ export async function lockFile(path: string, options: LockOptions): Promise<File
     }
     const seen = await readText(path);
     if (seen === null) continue; // given back meanwhile
-    if (!(await isAbandoned(path, seen, beatMs))) throw inUse(parse(seen) ?? (await readLockOwner(path)));
+    if (!(await isAbandoned(path, seen, beatMs, signal)))
+      throw inUse(parse(seen) ?? (await readLockOwner(path)));
     await moveAside(path, seen);
   }
   throw inUse(await readLockOwner(path));
@@ -132,6 +140,8 @@ class HeldLock implements FileLock {
   readonly #where: OpenLock;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  /** When it was last seen to be ours, by the clock that stands still while the machine sleeps, and by the other one. */
+  #seen = clocks();
   #beat = 0;
   #writing: Promise<void>;
 
@@ -168,6 +178,16 @@ class HeldLock implements FileLock {
     return await this.#hasOurToken().catch(() => false);
   }
 
+  async confirm(): Promise<void> {
+    this.lost.throwIfAborted();
+    const now = clocks();
+    const unseenMs = Math.max(now.steadyMs - this.#seen.steadyMs, now.wallMs - this.#seen.wallMs);
+    if (unseenMs < (MISSED_BEATS - 1) * (this.#where.beatMs ?? BEAT_MS)) return;
+    if (await this.#hasOurToken()) this.#seen = now;
+    else this.#lose();
+    this.lost.throwIfAborted();
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#writing.catch(() => undefined);
@@ -201,25 +221,38 @@ class HeldLock implements FileLock {
   }
 
   async #next(): Promise<void> {
+    const now = clocks();
     // One that cannot be read just now (too many open files, a network's hiccup) is not known to be another's.
-    if (!(await this.#hasOurToken().catch(() => true))) {
-      this.#lost.abort(this.#where.lost());
-      clearInterval(this.#timer);
-      return;
-    }
+    const isOurs = await this.#hasOurToken().catch(() => null);
+    if (isOurs === false) return this.#lose();
+    if (isOurs === true) this.#seen = now;
     // A beat that cannot be written is missed; the next may succeed.
     await this.#write().catch(() => undefined);
   }
+
+  #lose(): void {
+    this.#lost.abort(this.#where.lost());
+    clearInterval(this.#timer);
+  }
+}
+
+function clocks(): { readonly steadyMs: number; readonly wallMs: number } {
+  return { steadyMs: steadyMs(), wallMs: Date.now() };
 }
 
 /** Whether the owner is gone. A fresh sign of life settles it at once, else its beat is watched. */
-async function isAbandoned(path: string, seen: string, beatMs: number): Promise<boolean> {
+async function isAbandoned(
+  path: string,
+  seen: string,
+  beatMs: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const owner = parse(seen);
   if (owner !== null && isGone(owner)) return true;
   const ageMs = owner === null ? Infinity : (nowS() - owner.time) * 1000;
   if (ageMs >= 0 && ageMs < beatMs) return false;
   for (let beat = 0; beat < MISSED_BEATS; beat++) {
-    await sleep(beatMs);
+    await sleep(beatMs, signal);
     if ((await readText(path)) !== seen) return false;
   }
   return true;

@@ -34,12 +34,23 @@ export async function removeTemporaries(folder: string): Promise<void> {
 }
 
 async function writeSynced(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, "w");
+  const file = await openNew(path);
   try {
     for (const piece of pieces) await writeAll(file, piece);
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+/** What lies there was left by a crash, or is a link that somebody laid: neither is written into. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "wx");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    await rm(path);
+    return await open(path, "wx");
   }
 }
 
