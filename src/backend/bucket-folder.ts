@@ -4,32 +4,17 @@
  */
 import { createHash } from "node:crypto";
 import { open, readdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { PREFIX, sessionPlace, statusKey } from "../api/bucket-keys.ts";
 import { bucketStatusSchema, type BucketStatus, type Chunk } from "../api/schema.ts";
 import { messageOf, SplatError } from "../errors.ts";
 
-const PREFIX = "scenes";
 const READ_BYTES = 1 << 20;
-
-/** A session's place below the bucket's top, which tells it from every other. */
-export function sessionKeyOf(scene: string, sessionId: string): string {
-  return `${PREFIX}/${scene}/${sessionId}`;
-}
-
-/** The place of the scene that a session belongs to. */
-export function sceneKeyOf(sessionKey: string): string {
-  return dirname(sessionKey);
-}
-
-/** Where the status of a session, or of a scene's newest session, lies. */
-export function statusKeyOf(placeKey: string): string {
-  return `${placeKey}/status.json`;
-}
 
 /** A status.json; null when there is none or it is damaged (then the next one replaces it). */
 export async function readStatus(folder: string, placeKey: string): Promise<BucketStatus | null> {
   try {
-    const text = await readFile(join(folder, statusKeyOf(placeKey)), "utf8");
+    const text = await readFile(join(folder, statusKey(placeKey)), "utf8");
     return bucketStatusSchema.parse(JSON.parse(text));
   } catch {
     return null;
@@ -41,7 +26,7 @@ export async function readSessions(folder: string): Promise<Map<string, BucketSt
   const found: (readonly [string, BucketStatus])[] = [];
   for (const scene of await foldersIn(join(folder, PREFIX))) {
     for (const id of await foldersIn(join(folder, PREFIX, scene))) {
-      const sessionKey = sessionKeyOf(scene, id);
+      const sessionKey = sessionPlace(scene, id);
       const status = await readStatus(folder, sessionKey);
       if (status !== null) found.push([sessionKey, status]);
     }

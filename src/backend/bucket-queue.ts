@@ -4,13 +4,15 @@
  * in the bucket follows. Nobody waits for it.
  */
 import { createHash } from "node:crypto";
+import { scenePlaceOf, statusKey } from "../api/bucket-keys.ts";
 import type { BucketStatus, Chunk } from "../api/schema.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { R2Bucket } from "../remote/r2.ts";
+import { waitAfter } from "../remote/r2-pace.ts";
 import { nowS, sleep } from "../time.ts";
-import { readChunk, readSessions, readStatus, sceneKeyOf, statusKeyOf } from "./bucket-folder.ts";
-import { BucketTrouble, UPLOAD_PACE, waitAfter, type UploadPace } from "./bucket-trouble.ts";
+import { readChunk, readSessions, readStatus } from "./bucket-folder.ts";
+import { BucketTrouble, UPLOAD_PACE, type UploadPace } from "./bucket-trouble.ts";
 import { createBell } from "./bell.ts";
 import { UploadRecord, type Uploaded } from "./upload-record.ts";
 
@@ -87,7 +89,7 @@ export class BucketQueue {
     record.keepOnly(new Set(sessions.keys()));
     const newest = new Map<string, string>();
     for (const [key] of sessions) {
-      const scene = sceneKeyOf(key);
+      const scene = scenePlaceOf(key);
       const status = await readStatus(deps.folder, scene);
       if (status === null || key === `${scene}/${status.session_id}`) newest.set(scene, key);
     }
@@ -97,7 +99,7 @@ export class BucketQueue {
   /** The status.json of a session was written in the folder: follow it. The session is its scene's newest from now on. */
   publish(sessionKey: string, status: BucketStatus): void {
     this.#mirror(sessionKey, status);
-    this.#newest.set(sceneKeyOf(sessionKey), sessionKey);
+    this.#newest.set(scenePlaceOf(sessionKey), sessionKey);
     this.#bell.ring();
   }
 
@@ -269,8 +271,8 @@ export class BucketQueue {
 
   /** The session's, then the scene's when the session is its newest. */
   #statusKeys({ key }: Mirrored): string[] {
-    const scene = sceneKeyOf(key);
-    return (this.#newest.get(scene) === key ? [key, scene] : [key]).map(statusKeyOf);
+    const scene = scenePlaceOf(key);
+    return (this.#newest.get(scene) === key ? [key, scene] : [key]).map(statusKey);
   }
 
   /** As in the folder, without what is not in the bucket; complete only once all is there. */

@@ -1,13 +1,9 @@
-/** When to try the bucket again, and what the user is told of it: once when trouble begins, once when it is over. */
+/** What the user is told of the bucket's trouble: once when it begins, once when it is over. */
 import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { isForUser, type RetryPace } from "../remote/r2-pace.ts";
 
-export interface UploadPace {
-  /** Longest first wait after a failure; it doubles with each failure that follows. */
-  readonly firstWaitMs: number;
-  readonly longestWaitMs: number;
-  /** The same where only the user can help: wrong keys, no bucket. */
-  readonly longestUserWaitMs: number;
+export interface UploadPace extends RetryPace {
   /** Between two writes of one status.json: R2 takes one write a second of a key. */
   readonly statusEveryMs: number;
   /** What is under way may take this long at the end. */
@@ -22,30 +18,10 @@ export const UPLOAD_PACE: UploadPace = {
   graceMs: 5000,
 };
 
-/** A server that asks for more patience than this is asked again all the same. */
-const LONGEST_RETRY_AFTER_MS = 5 * 60_000;
 /** A few failures in a row are nothing to tell: the next try mostly works. */
 const TOLD_AFTER = 4;
 /** One answer may be garbled on its way, or a new token not be known everywhere yet. */
 const TOLD_TO_USER_AFTER = 2;
-
-/** Whether only the user can mend it. */
-export function isForUser(error: unknown): boolean {
-  return error instanceof SplatError && error.code === "not_configured";
-}
-
-/**
- * How long to wait after the `failures`-th failure in a row (from 1), ms; `random` is uniform in 0…1. Exponential
- * back-off with full jitter (Brooker 2015, "Exponential Backoff and Jitter", AWS Architecture Blog); `Retry-After` is
- * honoured up to five minutes.
- */
-export function waitAfter(error: unknown, failures: number, pace: UploadPace, random = Math.random): number {
-  const longestMs = isForUser(error) ? pace.longestUserWaitMs : pace.longestWaitMs;
-  const backOffMs = random() * Math.min(longestMs, pace.firstWaitMs * 2 ** (failures - 1));
-  const retryAfterS = error instanceof SplatError ? error.refusal?.retryAfterS : undefined;
-  if (retryAfterS === undefined) return backOffMs;
-  return Math.min(retryAfterS * 1000, LONGEST_RETRY_AFTER_MS) + random() * pace.firstWaitMs;
-}
 
 export interface TroubleDeps {
   readonly log: Log;

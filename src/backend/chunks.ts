@@ -5,7 +5,7 @@ import type { BucketStatus, Chunk } from "../api/schema.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
 import { encodePly } from "../splat/ply.ts";
 import { nowS } from "../time.ts";
-import { sceneKeyOf, statusKeyOf } from "./bucket-folder.ts";
+import { scenePlaceOf, statusKey } from "../api/bucket-keys.ts";
 import type { BucketQueue } from "./bucket-queue.ts";
 import { storageError, writeDurably } from "./durable.ts";
 import { createSerial } from "./serial.ts";
@@ -109,8 +109,8 @@ export class ChunkWriter {
       const { sessionKey, uploads } = this.#deps;
       const status = this.#deps.status();
       const content = new TextEncoder().encode(`${JSON.stringify(status, null, 1)}\n`);
-      await this.#put(statusKeyOf(sessionKey), [content]);
-      await this.#put(statusKeyOf(sceneKeyOf(sessionKey)), [content]);
+      await this.#put(statusKey(sessionKey), [content]);
+      await this.#put(statusKey(scenePlaceOf(sessionKey)), [content]);
       uploads?.publish(sessionKey, status);
     });
   }

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { SceneSettings } from "../api/schema.ts";
 import type { TrainerState } from "../trainer/state.ts";
-import { chunksOnDisk, sessionKeyOf } from "./bucket-folder.ts";
+import { sessionPlace } from "../api/bucket-keys.ts";
+import { chunksOnDisk } from "./bucket-folder.ts";
 import { withinMemory } from "./memory-budget.ts";
 import { PictureMemory } from "./picture-memory.ts";
 import type { SavedSession } from "./saved-session.ts";
@@ -27,7 +28,7 @@ export async function openSession(deps: OpenSessionDeps): Promise<Session> {
   const { store } = deps;
   const checkpoint = await store.checkpoints.newest();
   const known = (await store.readSession(checkpoint?.session ?? null)) ?? newSession(deps.settings);
-  const sessionKey = sessionKeyOf(deps.scene, known.session_id);
+  const sessionKey = sessionPlace(deps.scene, known.session_id);
   const saved = { ...known, chunks: [...(await chunksOnDisk(deps.bucketFolder, sessionKey, known.chunks))] };
   const frames = await store.readFrames();
   const isNew = checkpoint === null && frames.length === 0;

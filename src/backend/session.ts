@@ -12,7 +12,7 @@ import type {
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Gaussians } from "../splat/gaussians.ts";
-import { sessionKeyOf } from "./bucket-folder.ts";
+import { sessionPlace } from "../api/bucket-keys.ts";
 import type { BucketQueue } from "./bucket-queue.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { ChunkSchedule } from "./chunk-schedule.ts";
@@ -92,7 +92,7 @@ export class Session {
     this.chunks = new ChunkWriter(
       {
         bucketFolder: deps.bucketFolder,
-        sessionKey: sessionKeyOf(deps.scene, this.id),
+        sessionKey: sessionPlace(deps.scene, this.id),
         uploads: deps.uploads,
         status: () => bucketStatus(this),
         onError: (error) => this.#trouble("status.json was not written", error),

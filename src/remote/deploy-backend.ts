@@ -23,6 +23,8 @@ export interface Deploying {
   readonly token: string;
   /** Values of the bucket's secret; undefined when no bucket is set here. */
   readonly bucket: Readonly<Record<string, string>> | undefined;
+  /** Whether the bucket that a secret on Modal names already is taken where none is set here. */
+  readonly takesBucket: boolean;
   /** Whether the bucket's secret, should it be on Modal already, was written from here. */
   readonly isBucketOurs: boolean;
   /** Asked before a secret of somebody's is written over; throws where it shall not be. */
@@ -69,14 +71,15 @@ export async function deployBackend(modal: Modal, deploying: Deploying): Promise
 }
 
 async function writeSecrets(modal: Modal, deploying: Deploying): Promise<BucketChoice> {
-  const { token, bucket, isBucketOurs, signal, onStep, onOverwrite, onToken } = deploying;
+  const { token, bucket, takesBucket, isBucketOurs, signal, onStep, onOverwrite, onToken } = deploying;
   const place = { environment: deploying.settings.environment, signal };
   onStep("writing the secrets on Modal");
-  const isThere = !(bucket !== undefined && isBucketOurs) && (await hasSecret(modal, BUCKET_SECRET, place));
+  const isKnown = bucket === undefined ? !takesBucket : isBucketOurs;
+  const isThere = !isKnown && (await hasSecret(modal, BUCKET_SECRET, place));
   if (bucket !== undefined && isThere) await onOverwrite(BUCKET_SECRET);
   await writeSecret(modal, TOKEN_SECRET, { SPLAT_API_TOKEN: token }, place);
   await onToken();
-  if (bucket === undefined) return isThere ? "on Modal" : "none";
+  if (bucket === undefined) return !takesBucket ? "unwanted" : isThere ? "on Modal" : "none";
   await writeSecret(modal, BUCKET_SECRET, bucket, place);
   return "given";
 }

@@ -30,8 +30,16 @@ export interface DeploySettings {
   readonly maxGaussians: number | null;
 }
 
-/** Where chunks go: the bucket that is set here, the one that a secret on Modal names already, or none. */
-export type BucketChoice = "given" | "on Modal" | "none";
+/**
+ * Where chunks go: the bucket that is set here, the one that a secret on Modal names already, none because there is none,
+ * or none because none is wanted, whatever Modal has.
+ */
+export type BucketChoice = "given" | "on Modal" | "none" | "unwanted";
+
+/** Whether chunks go to a bucket. */
+export function usesBucket(bucket: BucketChoice): boolean {
+  return bucket === "given" || bucket === "on Modal";
+}
 
 /** What `modal_app.py` reads when it is deployed. */
 export function deployVariables(settings: DeploySettings, bucket: BucketChoice): Record<string, string> {
@@ -42,7 +50,7 @@ export function deployVariables(settings: DeploySettings, bucket: BucketChoice):
     SPLAT_SCALEDOWN_S: String(SCALEDOWN_S),
     SPLAT_SCENES: scenes.join(","),
     SPLAT_PROXY_AUTH: proxyAuth ? "1" : "0",
-    SPLAT_WITH_BUCKET: bucket === "none" ? "0" : "1",
+    SPLAT_WITH_BUCKET: usesBucket(bucket) ? "1" : "0",
     ...(corsOrigins.length === 0 ? {} : { SPLAT_CORS_ORIGINS: corsOrigins.join(",") }),
     ...(maxGaussians === null ? {} : { SPLAT_MAX_GAUSSIANS: String(maxGaussians) }),
   };
@@ -95,10 +103,14 @@ export function planOf(
   const steps: PlannedStep[] = [
     { what: "ask whose account on Modal this is", command: line(["token", "info"]) },
     { what: `copy ${template} to a folder of its own, without its tests` },
-    {
-      what: `see whether the secret ${BUCKET_SECRET} is on Modal already: ${found}`,
-      command: line(secretsCommand(environment)),
-    },
+    ...(bucket === "unwanted"
+      ? []
+      : [
+          {
+            what: `see whether the secret ${BUCKET_SECRET} is on Modal already: ${found}`,
+            command: line(secretsCommand(environment)),
+          },
+        ]),
     { what: "write the API token: SPLAT_API_TOKEN=[secret]", command: secret(TOKEN_SECRET) },
   ];
   if (bucket === "given") {

@@ -8,6 +8,8 @@ export interface BucketSettings {
   readonly bucket: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Goes with keys that hold for some hours only. */
+  readonly sessionToken?: string | undefined;
   /** Where browsers read the bucket; null when they cannot. */
   readonly publicUrl: string | null;
 }
@@ -19,6 +21,8 @@ export interface BucketAddress {
   /** Host and port, for people. */
   readonly host: string;
   readonly bucket: string;
+  /** The keys hold for some hours only. */
+  readonly hasSessionToken: boolean;
   /** Servers on this machine have no name for each bucket. */
   readonly pathStyle: boolean;
   /** No trailing slash. */
@@ -27,12 +31,25 @@ export interface BucketAddress {
 
 const R2_HOST = /(^|\.)r2\.cloudflarestorage\.com$/;
 const PUBLIC_HOST = /\.r2\.dev$/;
+const CLOUDFLARE_HOST = /(^|\.)cloudflare\.com$/;
+const ACCOUNT_ID = /^[0-9a-f]{32}$/i;
+const KEY_ID = /^[0-9a-f]{32}$/i;
+const SECRET_KEY = /^[0-9a-f]{64}$/i;
 const ENDPOINT_EXAMPLE = "It looks like https://ACCOUNT.r2.cloudflarestorage.com, without the bucket.";
 /** R2 takes lower case, digits and dashes; other servers dots too. */
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 /** Check the settings. Throws `not_configured` naming the setting and what is wrong with it. */
-export function parseBucketAddress({ endpoint, bucket, publicUrl }: BucketSettings): BucketAddress {
+export function parseBucketAddress(settings: BucketSettings): BucketAddress {
+  const { endpoint, bucket, publicUrl } = settings;
+  for (const [setting, value] of [
+    ["R2_BUCKET_NAME", bucket],
+    ["AWS_ACCESS_KEY_ID", settings.accessKeyId],
+    ["AWS_SECRET_ACCESS_KEY", settings.secretAccessKey],
+    ["AWS_SESSION_TOKEN", settings.sessionToken ?? ""],
+  ]) {
+    checkBare(setting, value);
+  }
   if (!BUCKET_NAME.test(bucket)) {
     throw wrong(
       "R2_BUCKET_NAME",
@@ -41,10 +58,12 @@ export function parseBucketAddress({ endpoint, bucket, publicUrl }: BucketSettin
     );
   }
   const url = parseEndpoint(endpoint, bucket);
+  checkKeys(settings, url);
   return {
     endpoint: `${url.origin}${url.pathname}`.replace(/\/+$/, ""),
     host: url.host,
     bucket,
+    hasSessionToken: settings.sessionToken !== undefined,
     pathStyle: isLoopback(url.hostname),
     publicUrl: publicUrl === null ? null : parsePublicUrl(publicUrl),
   };
@@ -68,6 +87,9 @@ function parseEndpoint(text: string, bucket: string): URL {
       ENDPOINT_EXAMPLE,
     );
   }
+  if (hostname === "r2.cloudflarestorage.com") {
+    throw wrong("R2_ENDPOINT_URL", "the account's id is missing in it", ENDPOINT_EXAMPLE);
+  }
   if (R2_HOST.test(hostname) && path.length > 0) {
     throw wrong("R2_ENDPOINT_URL", `it has a path (${url.pathname})`, ENDPOINT_EXAMPLE);
   }
@@ -77,7 +99,8 @@ function parseEndpoint(text: string, bucket: string): URL {
   return url;
 }
 
-function parsePublicUrl(text: string): string {
+/** The public address without a slash at its end. Throws `not_configured` when it cannot be one. */
+export function parsePublicUrl(text: string): string {
   const example =
     "It looks like https://pub-….r2.dev or a domain of your own; leave it out if there is none.";
   const url = parseUrl("R2_PUBLIC_URL", text, example);
@@ -89,14 +112,62 @@ function parsePublicUrl(text: string): string {
 
 /** The text itself is not repeated: what people paste by mistake may be a key. */
 function parseUrl(setting: string, text: string, hint: string): URL {
+  checkBare(setting, text);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw wrong(setting, "it is no http or https URL", hint);
+    throw wrong(setting, "it is no http or https URL", `${adviceFor(text)}${hint}`);
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw wrong(setting, "it holds more than an address (user, ? or #)", hint);
   }
+  if (CLOUDFLARE_HOST.test(url.hostname)) {
+    throw wrong(
+      setting,
+      `${url.hostname} is Cloudflare's own, and no bucket is there`,
+      `The bucket's settings in the dashboard show it. ${hint}`,
+    );
+  }
   return url;
+}
+
+/** What people give where a URL is wanted. */
+function adviceFor(text: string): string {
+  if (ACCOUNT_ID.test(text)) {
+    return "An account's id alone is not enough: write it between https:// and .r2.cloudflarestorage.com. ";
+  }
+  if (/^localhost(:|\/|$)|^\d+(\.\d+){3}(:|\/|$)/.test(text)) return "Put http:// in front of it. ";
+  if (/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(\/|$)/i.test(text)) return "Put https:// in front of it. ";
+  return /[<>{}]/.test(text) ? "Put your account's id in the place of what is in brackets. " : "";
+}
+
+/** Shells take quotes away; files of settings, and what is pasted into forms, may keep them. */
+function checkBare(setting: string, value: string): void {
+  if (/^["'`\s\u200b\ufeff]|["'`\s\u200b\ufeff]$/.test(value)) {
+    throw wrong(setting, "it has quotes or blanks around it", "Give the value alone.");
+  }
+}
+
+/** Keys as no header can carry them, and those of R2 in each other's place. */
+function checkKeys({ accessKeyId, secretAccessKey, sessionToken }: BucketSettings, { hostname }: URL): void {
+  for (const [setting, value] of [
+    ["AWS_ACCESS_KEY_ID", accessKeyId],
+    ["AWS_SECRET_ACCESS_KEY", secretAccessKey],
+    ["AWS_SESSION_TOKEN", sessionToken ?? ""],
+  ]) {
+    if (!/^[\x21-\x7e]*$/.test(value)) {
+      throw wrong(setting, "it holds a blank, a line's end or a sign that no key has", "Copy it again.");
+    }
+  }
+  if (!R2_HOST.test(hostname)) return;
+  if (SECRET_KEY.test(accessKeyId)) {
+    throw wrong(
+      "AWS_ACCESS_KEY_ID",
+      KEY_ID.test(secretAccessKey)
+        ? "it and AWS_SECRET_ACCESS_KEY are in each other's place"
+        : "it is as long as a secret key",
+      "In R2 the access key's id has 32 digits and the secret key 64.",
+    );
+  }
 }
 
 function isLoopback(hostname: string): boolean {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { BucketTrouble, UPLOAD_PACE, waitAfter } from "../../src/backend/bucket-trouble.ts";
+import { BucketTrouble, UPLOAD_PACE } from "../../src/backend/bucket-trouble.ts";
 import { SplatError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
+import { waitAfter } from "../../src/remote/r2-pace.ts";
 
 const DOWN = new SplatError("unreachable", "no answer");
 const DENIED = new SplatError("not_configured", "denied", { hint: "Mend it." });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, it } from "vitest";
 import { createLog } from "../../src/log.ts";
-import { isProcessGone } from "../../src/queue/file-lock.ts";
+import { isProcessGone } from "../../src/files/lock.ts";
 import { supervise, type SuperviseOptions } from "../../src/remote/supervise.ts";
 import { sleep } from "../../src/time.ts";
 
