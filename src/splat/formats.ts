@@ -2,11 +2,11 @@
 import { SplatError } from "../errors.ts";
 import type { Gaussians } from "./gaussians.ts";
 import { ANTIALIASED_COMMENT, encodePly, plySize } from "./ply.ts";
-import { readPlyScene } from "./ply-read.ts";
+import { readPlyHeader, readPlyScene } from "./ply-read.ts";
 import { finiteGaussians } from "./select.ts";
-import { decodeSplat, encodeSplat, SPLAT_BYTES } from "./splat-file.ts";
+import { decodeSplat, encodeSplat, readSplatCount, SPLAT_BYTES } from "./splat-file.ts";
 import { encodeSpz, spzClamped, spzFractionalBits } from "./spz.ts";
-import { decodeSpz } from "./spz-read.ts";
+import { decodeSpz, readSpzCount } from "./spz-read.ts";
 
 /** The formats that are written. */
 export const SCENE_FORMATS = ["ply", "splat", "spz"] as const;
@@ -36,20 +36,54 @@ export function formatOfName(name: string): SceneFormat | undefined {
  * reason, for everything that cannot be read; memory use is bounded by the size of `bytes`.
  */
 export async function decodeScene(bytes: Uint8Array, name: string): Promise<DecodedScene> {
-  if (bytes.length === 0) throw new SplatError("bad_input", `${name} is empty`);
-  const begins = (...magic: number[]): boolean => magic.every((byte, i) => bytes[i] === byte);
-  if (begins(0x70, 0x6c, 0x79)) {
+  const kind = kindOf(bytes, name);
+  if (kind === "ply") {
     const { gaussians, compressed, antialiased } = readPlyScene(bytes);
     const format = compressed ? "compressed ply" : "ply";
     return { ...soundScene(gaussians, format, gaussians.count, []), antialiased };
   }
-  if (begins(0x1f, 0x8b) || begins(0x4e, 0x47, 0x53, 0x50)) {
+  if (kind === "spz") {
     const { gaussians, notes, antialiased } = await decodeSpz(bytes);
     return { ...soundScene(gaussians, "spz", gaussians.count, notes), antialiased };
   }
-  if (/\.splat$/i.test(name)) {
-    return soundScene(decodeSplat(bytes), "splat", bytes.length / SPLAT_BYTES, []);
+  return soundScene(decodeSplat(bytes), "splat", bytes.length / SPLAT_BYTES, []);
+}
+
+/** A scene as far as the beginning of its file tells. */
+export interface SceneHeader {
+  readonly format: DecodedScene["format"];
+  /** As the header promises. */
+  readonly gaussianCount: number;
+}
+
+/** So much of a file's beginning `readSceneHeader` wants, bytes. */
+export const SCENE_START_BYTES = 128 * 1024;
+
+/**
+ * What the beginning of a file of `fileBytes` says of the scene in it: for files too large to be decoded just to be
+ * looked at. Throws `bad_input` like `decodeScene`, as far as that can be told.
+ */
+export async function readSceneHeader(
+  start: Uint8Array,
+  fileBytes: number,
+  name: string,
+): Promise<SceneHeader> {
+  const kind = kindOf(start, name);
+  if (kind === "ply") {
+    const { count, compressed } = readPlyHeader(start, fileBytes);
+    return { format: compressed ? "compressed ply" : "ply", gaussianCount: count };
   }
+  if (kind === "spz") return { format: "spz", gaussianCount: await readSpzCount(start, fileBytes) };
+  return { format: "splat", gaussianCount: readSplatCount(start, fileBytes) };
+}
+
+/** What a file is, by how it begins, else by its name. */
+function kindOf(start: Uint8Array, name: string): SceneFormat {
+  if (start.length === 0) throw new SplatError("bad_input", `${name} is empty`);
+  const begins = (...magic: number[]): boolean => magic.every((byte, i) => start[i] === byte);
+  if (begins(0x70, 0x6c, 0x79)) return "ply";
+  if (begins(0x1f, 0x8b) || begins(0x4e, 0x47, 0x53, 0x50)) return "spz";
+  if (/\.splat$/i.test(name)) return "splat";
   throw new SplatError("bad_input", `${name} is no scene that can be read`, {
     hint: "Read are PLY (plain or compressed), SPZ (versions 2 to 4) and .splat.",
   });

@@ -14,7 +14,7 @@ const CHUNK = 256;
 const PACKED = ["packed_position", "packed_rotation", "packed_scale", "packed_color"] as const;
 
 /** Whether the vertices of a PLY are packed this way. */
-export function isCompressed(vertices: PlyTable): boolean {
+export function isCompressed(vertices: Pick<PlyTable, "typeOf">): boolean {
   return vertices.typeOf(PACKED[0]) !== undefined;
 }
 

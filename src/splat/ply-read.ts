@@ -2,7 +2,7 @@
 import { allocateGaussians, shCount, type Gaussians, type ShDegree } from "./gaussians.ts";
 import { ANTIALIASED_COMMENT, propertyNames } from "./ply.ts";
 import { decodeCompressed, isCompressed } from "./ply-compressed.ts";
-import { badPly, readPlyTable, type PlyTable } from "./ply-table.ts";
+import { badPly, readPlyColumns, readPlyTable, type PlyTable } from "./ply-table.ts";
 import { MOST_LOGIT } from "./quantise.ts";
 import { finiteGaussians } from "./select.ts";
 
@@ -43,6 +43,20 @@ export interface PlyScene {
   readonly compressed: boolean;
   /** Trained with an antialiasing filter. */
   readonly antialiased: boolean;
+}
+
+/**
+ * What the header of a PLY of `fileBytes` says of the scene in it, from the file's `start` (with the whole header). Throws
+ * `bad_input` when it is no scene, or the file too short for it.
+ */
+export function readPlyHeader(start: Uint8Array, fileBytes: number): { count: number; compressed: boolean } {
+  const columns = readPlyColumns(start, fileBytes);
+  const compressed = isCompressed(columns);
+  if (!compressed) {
+    requireColumns(columns, REQUIRED);
+    degreeOf(columns);
+  }
+  return { count: columns.count, compressed };
 }
 
 /** Longest header whose comments are looked at, bytes. */
@@ -101,12 +115,14 @@ export function decodePoints(bytes: Uint8Array): PointCloud {
   return finitePoints(positions, colors);
 }
 
-function requireColumns(table: PlyTable, names: readonly string[]): void {
+type Columns = Pick<PlyTable, "names" | "typeOf">;
+
+function requireColumns(table: Columns, names: readonly string[]): void {
   const missing = names.filter((name) => table.typeOf(name) === undefined);
   if (missing.length > 0) throw badPly(`its vertices have no ${missing.join(", ")}`);
 }
 
-function degreeOf(table: PlyTable): ShDegree {
+function degreeOf(table: Columns): ShDegree {
   const rest = table.names.filter((name) => name.startsWith("f_rest_")).length;
   const degree = DEGREE_OF_REST.get(rest);
   if (degree === undefined) throw badPly(`it has ${rest} f_rest properties, not 0, 9, 24 or 45`);

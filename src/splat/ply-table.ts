@@ -71,13 +71,35 @@ export interface PlyTable {
  */
 export function readPlyTable(bytes: Uint8Array, name = "vertex"): PlyTable {
   const header = parseHeader(bytes);
+  const needed = elementsUpTo(header, name);
+  return header.format === "ascii" ? asciiTable(bytes, header, needed) : binaryTable(bytes, header, needed);
+}
+
+/**
+ * What a header says of one element of a file of `fileBytes`, of which `start` holds the whole header. Throws as
+ * `readPlyTable` does, as far as that can be told without the values.
+ */
+export function readPlyColumns(
+  start: Uint8Array,
+  fileBytes: number,
+  name = "vertex",
+): Pick<PlyTable, "count" | "names" | "typeOf"> {
+  const header = parseHeader(start);
+  const needed = elementsUpTo(header, name);
+  if (header.format === "ascii") requireAsciiBytes(header, needed, fileBytes);
+  else requireBinaryBytes(header, needed, fileBytes);
+  return columnsOf(needed.at(-1) as Element);
+}
+
+/** The elements up to the one of that name, all of plain numbers. */
+function elementsUpTo(header: Header, name: string): Element[] {
   const at = header.elements.findIndex((element) => element.name === name);
   if (at < 0) throw badPly(name === "vertex" ? "it has no vertices" : `it has no element "${name}"`);
   const needed = header.elements.slice(0, at + 1);
   const list = needed.find((element) => element.properties.some(({ type }) => type === "list"));
   if (list !== undefined)
     throw badPly(`its element "${list.name}" holds lists, where plain numbers are expected`);
-  return header.format === "ascii" ? asciiTable(bytes, header, needed) : binaryTable(bytes, header, needed);
+  return needed;
 }
 
 /** Names of its elements in file order. Throws `bad_input` when the bytes are no PLY. */
@@ -147,11 +169,9 @@ function isScalar(word: string): word is Scalar {
 function binaryTable(bytes: Uint8Array, header: Header, needed: readonly Element[]): PlyTable {
   const littleEndian = header.format === "binary_little_endian";
   const vertex = needed.at(-1) as Element;
-  const before = needed.slice(0, -1).reduce((sum, element) => sum + element.count * rowBytes(element), 0);
   const stride = rowBytes(vertex);
-  const start = header.dataOffset + before;
   // Checked before anything is allocated: a count is only believed when the bytes are there.
-  if (start + vertex.count * stride > bytes.length) throw truncated(vertex);
+  const start = requireBinaryBytes(header, needed, bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return {
     ...columnsOf(vertex),
@@ -169,12 +189,8 @@ function binaryTable(bytes: Uint8Array, header: Header, needed: readonly Element
 function asciiTable(bytes: Uint8Array, header: Header, needed: readonly Element[]): PlyTable {
   const vertex = needed.at(-1) as Element;
   const width = vertex.properties.length;
-  const skipped = needed
-    .slice(0, -1)
-    .reduce((sum, { count, properties }) => sum + count * properties.length, 0);
+  const skipped = requireAsciiBytes(header, needed, bytes.length);
   const total = vertex.count * width;
-  // A value takes a digit and a separator.
-  if ((skipped + total) * 2 > bytes.length - header.dataOffset + 1) throw truncated(vertex);
   const values = new Float64Array(total);
   const numbers = asciiNumbers(bytes, header.dataOffset);
   for (let i = -skipped; i < total; i++) {
@@ -189,6 +205,25 @@ function asciiTable(bytes: Uint8Array, header: Header, needed: readonly Element[
       for (let i = 0; i < vertex.count; i++) target[offset + i * step] = values[i * width + column];
     },
   };
+}
+
+/** Throws unless a file is long enough for the last of the elements. @returns where that begins, bytes. */
+function requireBinaryBytes(header: Header, needed: readonly Element[], fileBytes: number): number {
+  const vertex = needed.at(-1) as Element;
+  const before = needed.slice(0, -1).reduce((sum, element) => sum + element.count * rowBytes(element), 0);
+  const start = header.dataOffset + before;
+  if (start + vertex.count * rowBytes(vertex) > fileBytes) throw truncated(vertex);
+  return start;
+}
+
+/** As `requireBinaryBytes`. @returns how many values come before the last element. */
+function requireAsciiBytes(header: Header, needed: readonly Element[], fileBytes: number): number {
+  const vertex = needed.at(-1) as Element;
+  const values = (elements: readonly Element[]): number =>
+    elements.reduce((sum, { count, properties }) => sum + count * properties.length, 0);
+  // A value takes a digit and a separator.
+  if (values(needed) * 2 > fileBytes - header.dataOffset + 1) throw truncated(vertex);
+  return values(needed.slice(0, -1));
 }
 
 function* asciiNumbers(bytes: Uint8Array, start: number): Generator<number> {

@@ -32,9 +32,7 @@ export function* encodeSplat(gaussians: Gaussians): Generator<Uint8Array> {
  * `bad_input`.
  */
 export function decodeSplat(bytes: Uint8Array): Gaussians {
-  const count = bytes.length / SPLAT_BYTES;
-  if (!Number.isInteger(count)) throw badSplat(`${bytes.length} bytes are no multiple of ${SPLAT_BYTES}`);
-  if (count === 0) throw badSplat("it is empty");
+  const count = requireCount(bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const sound: number[] = [];
   for (let i = 0; i < count; i++) if (isSound(view, i * SPLAT_BYTES)) sound.push(i);
@@ -42,6 +40,20 @@ export function decodeSplat(bytes: Uint8Array): Gaussians {
   const gaussians = allocateGaussians(sound.length, 0);
   sound.forEach((from, to) => readGaussian(gaussians, to, view, from * SPLAT_BYTES));
   return gaussians;
+}
+
+/** How many Gaussians a file of `fileBytes` has; those in its `start` are looked at. Throws as `decodeSplat`. */
+export function readSplatCount(start: Uint8Array, fileBytes: number): number {
+  const count = requireCount(fileBytes);
+  decodeSplat(start.subarray(0, start.length - (start.length % SPLAT_BYTES)));
+  return count;
+}
+
+function requireCount(fileBytes: number): number {
+  const count = fileBytes / SPLAT_BYTES;
+  if (!Number.isInteger(count)) throw badSplat(`${fileBytes} bytes are no multiple of ${SPLAT_BYTES}`);
+  if (count === 0) throw badSplat("it is empty");
+  return count;
 }
 
 function badSplat(reason: string): SplatError {

@@ -54,6 +54,26 @@ export async function decodeSpz(bytes: Uint8Array): Promise<SpzScene> {
   return header.version === 4 ? fromStreams(bytes, header) : fromPacked(bytes);
 }
 
+/**
+ * How many Gaussians the header of an SPZ file of `fileBytes` promises, from the file's `start` (some KB). Throws
+ * `bad_input` when it is no such file, or far too short for them.
+ */
+export async function readSpzCount(start: Uint8Array, fileBytes: number): Promise<number> {
+  if (start[0] !== 0x1f || start[1] !== 0x8b) return readHeader(start, fileBytes).count;
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of gunzip(start)) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length >= SPZ_HEADER_BYTES) break;
+    }
+  } catch (thrown) {
+    throw badSpz("its gzip data is damaged", thrown);
+  }
+  return readHeader(joined(pieces, length), fileBytes).count;
+}
+
 function readHeader(start: Uint8Array, fileBytes: number): Header {
   if (start.length < SPZ_HEADER_BYTES) throw badSpz("it ends within its header");
   const view = new DataView(start.buffer, start.byteOffset, start.length);
