@@ -6,6 +6,14 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import {
+  bucketOf,
+  bucketVariables,
+  givenParts,
+  publicUrlOf,
+  type BucketConfig,
+  type BucketParts,
+} from "./config-bucket.ts";
 import { SplatError } from "./errors.ts";
 import type { Project } from "./project-file.ts";
 import type { BackendSecrets } from "./secrets-file.ts";
@@ -13,14 +21,6 @@ import type { UserConfig } from "./user-config.ts";
 
 /** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
 export const DEFAULT_PORT = 7860;
-
-/** All of these are needed for a bucket; `R2_PUBLIC_URL` may be added. */
-const BUCKET_VARIABLES = [
-  "R2_ENDPOINT_URL",
-  "R2_BUCKET_NAME",
-  "AWS_ACCESS_KEY_ID",
-  "AWS_SECRET_ACCESS_KEY",
-] as const;
 
 /** Where each setting came from; printed so nobody wonders which backend a command talks to. */
 export type Origin = "flag" | "environment" | "project file" | "user settings" | "default";
@@ -68,16 +68,8 @@ export interface ProxyAuth {
   readonly secret: string;
 }
 
-/** The bucket that chunks go to, as the user gave it; `remote/r2-settings.ts` says whether it can be one. */
-export interface BucketConfig {
-  readonly endpoint: string;
-  readonly bucket: string;
-  /** Never printed, like the secret. */
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Where browsers read the bucket; null when they cannot. */
-  readonly publicUrl: string | null;
-}
+/** The user's own settings, and where they and the secrets lie. */
+export type UserFiles = Pick<Config, "user" | "userFile" | "secretsFile">;
 
 export interface ConfigFlags {
   readonly url?: string | undefined;
@@ -141,31 +133,32 @@ export async function resolveConfig(
 }
 
 /**
- * The bucket to write to; undefined when none is asked for. The two keys alone ask for none: whoever uses AWS has them
- * set for other purposes. Throws `not_configured`, naming what is missing of a set that is incomplete.
+ * The bucket to use, of the environment over what `splatctl bucket init` has kept; undefined when none is named. The two
+ * keys alone name none: whoever uses AWS has them set for other purposes; nor does R2_PUBLIC_URL, which only reads. Throws `not_configured`, naming what is
+ * missing of a set that is incomplete, and `bad_input` when a file of settings cannot be read.
  */
-export function resolveBucket(env: NodeJS.ProcessEnv = process.env): BucketConfig | undefined {
-  const [endpoint, bucket, accessKeyId, secretAccessKey] = BUCKET_VARIABLES.map((name) =>
-    nonEmpty(env[name]),
-  );
-  const publicUrl = nonEmpty(env["R2_PUBLIC_URL"]) ?? null;
-  if (endpoint === undefined && bucket === undefined && publicUrl === null) return undefined;
-  if (
-    endpoint === undefined ||
-    bucket === undefined ||
-    accessKeyId === undefined ||
-    secretAccessKey === undefined
-  ) {
-    const missing = BUCKET_VARIABLES.filter((name) => nonEmpty(env[name]) === undefined);
-    throw new SplatError(
-      "not_configured",
-      `the settings of the bucket are incomplete: no ${missing.join(", ")}`,
-      {
-        hint: "Set what is missing, or unset every R2_ variable to keep chunks on this machine.",
-      },
-    );
-  }
-  return Object.freeze({ endpoint, bucket, accessKeyId, secretAccessKey, publicUrl });
+export async function resolveBucket(env: NodeJS.ProcessEnv = process.env): Promise<BucketConfig | undefined> {
+  return await bucketOf(env, await resolveUserFiles(env));
+}
+
+/**
+ * Where anybody may read the bucket, without keys: R2_PUBLIC_URL, else what is kept for the bucket; undefined when that
+ * is not known. Throws `bad_input` when the file of settings cannot be read.
+ */
+export async function resolvePublicUrl(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
+  return publicUrlOf(env, (await resolveUserFiles(env)).user.bucket);
+}
+
+/** What of a bucket is given, whether or not it is enough: `splatctl bucket init` asks for the rest. */
+export function resolveBucketParts(env: NodeJS.ProcessEnv = process.env): BucketParts {
+  return givenParts(env);
+}
+
+/** The user's own settings and the files that hold them. Throws `bad_input` when they cannot be read. */
+export async function resolveUserFiles(env: NodeJS.ProcessEnv = process.env): Promise<UserFiles> {
+  const folder = configDir(env);
+  const userFile = join(folder, "config.json");
+  return { user: await readUser(userFile), userFile, secretsFile: join(folder, "secrets.json") };
 }
 
 /**
@@ -236,9 +229,15 @@ function cacheDir(env: NodeJS.ProcessEnv): string {
   return join(homedir(), ".cache");
 }
 
-/** The environment for a Python backend: this process's, where its token and bucket are, and what is given. */
-export function pythonEnvironment(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return { ...process.env, ...given, PYTHONUNBUFFERED: "1" };
+/**
+ * The environment for a Python backend: this process's, where its token is, what is given, and the bucket alone that it
+ * is to use: what is kept here travels as variables, because command lines are visible to all, and none is left over.
+ */
+export function pythonEnvironment(
+  given: NodeJS.ProcessEnv,
+  bucket: BucketConfig | undefined,
+): NodeJS.ProcessEnv {
+  return { ...process.env, ...given, ...bucketVariables(bucket), PYTHONUNBUFFERED: "1" };
 }
 
 /** The environment for a detached daemon: this process's, and where the daemon's output goes. */
@@ -267,6 +266,21 @@ export function modalEnvironment(
     PYTHONUNBUFFERED: "1",
   };
   return { ...Object.fromEntries(inherited), ...printing, ...variables };
+}
+
+/**
+ * The environment for a command of the user's: this process's without the secrets that are ours to know, nor which bucket
+ * is read, and with `variables`.
+ */
+export function commandEnvironment(
+  variables: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const ours = /^(?:(?:AWS|R2)_.*|SPLAT_CHUNK_.*|(?:SPLAT|MODAL)_.*(?:TOKEN|KEY|SECRET).*)$/i;
+  const inherited = Object.entries(env).flatMap(([name, value]) =>
+    value === undefined || ours.test(name) ? [] : [[name, value] as const],
+  );
+  return { ...Object.fromEntries(inherited), ...variables };
 }
 
 /** What reads it is loaded only where there is one: it takes a tenth of a second. */

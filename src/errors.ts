@@ -40,6 +40,8 @@ export interface SplatErrorOptions {
   readonly hint?: string | undefined;
   readonly cause?: unknown;
   readonly refusal?: Refusal | undefined;
+  /** What was found out before; with --json it is printed beside the error. */
+  readonly findings?: object | undefined;
 }
 
 /** An error meant for a person: what happened, what to do next, and why. */
@@ -48,6 +50,8 @@ export class SplatError extends Error {
   readonly hint: string | undefined;
   /** Set when a backend answered no. */
   readonly refusal: Refusal | undefined;
+  /** What was found out before, for --json. */
+  readonly findings: object | undefined;
 
   constructor(code: ErrorCode, message: string, options: SplatErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -55,6 +59,7 @@ export class SplatError extends Error {
     this.code = code;
     this.hint = options.hint;
     this.refusal = options.refusal;
+    this.findings = options.findings;
   }
 }
 
@@ -85,6 +90,7 @@ export function explain(error: SplatError, options: { json?: boolean; verbose?: 
     return JSON.stringify({
       success: false,
       error: { code: error.code, message: error.message, hint: error.hint },
+      ...error.findings,
     });
   }
   const lines = [`error: ${error.message}`];

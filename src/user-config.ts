@@ -1,5 +1,6 @@
 /**
- * The user's own settings: what `splatctl deploy` found out, so that every later command talks to that backend.
+ * The user's own settings: what `splatctl deploy` found out, so that every later command talks to that backend, and the
+ * bucket that `splatctl bucket init` set up.
  * A file beside it, of other permissions, holds the secrets (`secrets-file.ts`).
  */
 import { mkdir, readFile } from "node:fs/promises";
@@ -7,6 +8,7 @@ import { basename, dirname } from "node:path";
 import type Conf from "conf";
 import { z } from "zod";
 import { messageOf, SplatError } from "./errors.ts";
+import { sleep } from "./time.ts";
 
 const text = z.string().min(1);
 
@@ -36,6 +38,19 @@ const deploymentSchema = z.object({
 
 export type Deployment = z.infer<typeof deploymentSchema>;
 
+/** The bucket that `splatctl bucket init` set up. Its keys are in the file of secrets. */
+const keptBucketSchema = z.object({
+  /** The account's S3 endpoint, without the bucket. */
+  endpoint: text,
+  name: text,
+  /** Where browsers read it; null when they cannot. */
+  publicUrl: text.nullable(),
+  /** Whether the keys kept with it may write; not there when nobody has tried. */
+  mayWrite: z.boolean().optional(),
+});
+
+export type KeptBucket = z.infer<typeof keptBucketSchema>;
+
 /** What is not known here is let be: a newer splatctl may have written it. */
 const userConfigSchema = z.object({
   /** The backend, where neither flag, environment nor project file names one. */
@@ -43,6 +58,7 @@ const userConfigSchema = z.object({
   /** The scene, likewise. */
   scene: text.optional(),
   deployment: deploymentSchema.optional(),
+  bucket: keptBucketSchema.optional(),
 });
 
 /** What the file says. */
@@ -63,6 +79,40 @@ export async function readUserConfig(path: string): Promise<UserConfig> {
   throw wrong(path, `are not as they should be: ${[...where, message].join(": ")}`);
 }
 
+/** For how long another process may hold a file of settings, milliseconds: it has little to write. */
+const PATIENCE_MS = 10_000;
+const ASK_AGAIN_MS = 50;
+
+/**
+ * Read, change and write a file of settings while no other process does. Makes its folder. Throws `bad_input` when another
+ * does not let go of it, and what `work` and the file system throw.
+ */
+export async function changeSettings<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const { lockFile } = await import("./files/lock.ts");
+  await makePrivateFolder(dirname(path));
+  const lockPath = `${path}.lock`;
+  const error = new SplatError("bad_input", `another process is writing ${path}`, {
+    hint: `Try again when it is done. If none runs, remove ${lockPath}.`,
+  });
+  const options = { inUse: () => error, lost: () => error };
+  const until = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const lock = await lockFile(lockPath, options).catch((thrown: unknown) => {
+      if (thrown !== error || performance.now() > until) throw thrown;
+      return null;
+    });
+    if (lock === null) {
+      await sleep(ASK_AGAIN_MS * (1 + Math.random()));
+      continue;
+    }
+    try {
+      return await work();
+    } finally {
+      await lock.release();
+    }
+  }
+}
+
 /**
  * Change some of the settings, whole or not at all; `undefined` removes one. The folder is made for its owner alone.
  * Throws `bad_input` when they cannot be written.
@@ -71,23 +121,26 @@ export async function saveUserConfig(path: string, changes: Partial<UserConfig>)
   // What is there and cannot be read is not written over.
   await readUserConfig(path);
   try {
-    await makePrivateFolder(dirname(path));
-    const Store = await loadConf();
-    const store = new Store<UserConfig>({
-      cwd: dirname(path),
-      configName: basename(path, ".json"),
-      projectName: "splatctl",
-      configFileMode: 0o600,
-      accessPropertiesByDotNotation: false,
-      clearInvalidConfig: false,
-    });
-    const { store: before } = store;
-    store.store = Object.fromEntries(
-      Object.entries({ ...before, ...changes }).filter(([, value]) => value !== undefined),
-    );
+    await changeSettings(path, () => write(path, changes));
   } catch (error) {
-    throw wrong(path, `cannot be written: ${messageOf(error)}`);
+    throw error instanceof SplatError ? error : wrong(path, `cannot be written: ${messageOf(error)}`);
   }
+}
+
+async function write(path: string, changes: Partial<UserConfig>): Promise<void> {
+  const Store = await loadConf();
+  const store = new Store<UserConfig>({
+    cwd: dirname(path),
+    configName: basename(path, ".json"),
+    projectName: "splatctl",
+    configFileMode: 0o600,
+    accessPropertiesByDotNotation: false,
+    clearInvalidConfig: false,
+  });
+  const { store: before } = store;
+  store.store = Object.fromEntries(
+    Object.entries({ ...before, ...changes }).filter(([, value]) => value !== undefined),
+  );
 }
 
 /**
@@ -108,7 +161,7 @@ function parseJson(content: string): unknown {
 
 function wrong(path: string, what: string): SplatError {
   return new SplatError("bad_input", `your settings in ${path} ${what}`, {
-    hint: "Mend the file, or remove it: `splatctl deploy` writes it anew.",
+    hint: "Mend the file, or remove it.",
   });
 }
 

@@ -1,9 +1,10 @@
 /** `splatctl serve --engine gsplat`: the Python backend on this machine, kept running until Ctrl-C. */
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { pythonEnvironment, resolveBucket, resolveConfig } from "../config.ts";
+import { pythonEnvironment, resolveConfig } from "../config.ts";
 import { messageOf, SplatError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { chooseBucket, tellPlace, warnOfTemporaryKeys } from "./choose-bucket.ts";
 import { describeProgress } from "./describe.ts";
 import { logFor, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
@@ -20,6 +21,8 @@ export interface PythonServeFlags extends Pick<BackendFlags, "quiet" | "verbose"
   readonly maxGaussians?: number;
   readonly maxPixels?: number;
   readonly frameMemory?: number;
+  /** False with --no-bucket. */
+  readonly bucket: boolean;
 }
 
 /** Find or make a Python, run the backend with it, show how training goes. */
@@ -29,7 +32,10 @@ export async function servePython(flags: PythonServeFlags): Promise<void> {
   }
   const signal = interruptSignal();
   const config = await resolveConfig(flags);
-  resolveBucket();
+  const chosen = await chooseBucket(flags);
+  const { config: bucket } = chosen;
+  const place =
+    bucket && describeAddress((await import("../remote/r2-settings.ts")).parseBucketAddress(bucket));
   const { BACKEND_FOLDER, backendPython } = await import("../remote/python.ts");
   const { supervise } = await import("../remote/supervise.ts");
   const { createClient } = await import("../api/client.ts");
@@ -43,6 +49,8 @@ export async function servePython(flags: PythonServeFlags): Promise<void> {
     const { python, version, gpu } = await backendPython({ ...config, log, signal });
     log.info(`torch ${version} in ${python} trains on ${gpu ?? "the CPU"}`);
     log.info(`data in ${dataDir}; Ctrl-C saves and ends, a second one ends at once`);
+    tellPlace(chosen, place ?? join(dataDir, "bucket"), log);
+    warnOfTemporaryKeys(bucket, log);
     await mkdir(dataDir, { recursive: true }).catch((error: unknown) => {
       throw new SplatError("bad_input", `cannot use the data folder ${dataDir}: ${messageOf(error)}`, {
         hint: "Name another with --data.",
@@ -52,11 +60,14 @@ export async function servePython(flags: PythonServeFlags): Promise<void> {
     await supervise({
       command: [python, "-m", "live_splat.attached", "--data", dataDir],
       cwd: BACKEND_FOLDER,
-      env: pythonEnvironment({
-        ...(flags.maxGaussians === undefined ? {} : { SPLAT_MAX_GAUSSIANS: String(flags.maxGaussians) }),
-        ...(flags.maxPixels === undefined ? {} : { SPLAT_MAX_PIXELS: String(flags.maxPixels) }),
-        ...(flags.threads === undefined ? {} : { OMP_NUM_THREADS: String(flags.threads) }),
-      }),
+      env: pythonEnvironment(
+        {
+          ...(flags.maxGaussians === undefined ? {} : { SPLAT_MAX_GAUSSIANS: String(flags.maxGaussians) }),
+          ...(flags.maxPixels === undefined ? {} : { SPLAT_MAX_PIXELS: String(flags.maxPixels) }),
+          ...(flags.threads === undefined ? {} : { OMP_NUM_THREADS: String(flags.threads) }),
+        },
+        bucket,
+      ),
       host: flags.host,
       port: flags.port,
       portFile: join(dataDir, "port"),
@@ -78,4 +89,8 @@ export async function servePython(flags: PythonServeFlags): Promise<void> {
     clearInterval(shown);
     line.end();
   }
+}
+
+function describeAddress({ bucket, host }: { readonly bucket: string; readonly host: string }): string {
+  return `"${bucket}" at ${host}`;
 }

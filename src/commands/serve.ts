@@ -2,8 +2,9 @@
 import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { requireSendable } from "../api/credentials.ts";
-import { DEFAULT_PORT, resolveBucket, resolveConfig } from "../config.ts";
+import { DEFAULT_PORT, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
+import { chooseBucket, tellPlace } from "./choose-bucket.ts";
 import { bytesOfMib, logFor, portNumber, wholeNumber, MOST } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 import { describeProgress } from "./describe.ts";
@@ -51,6 +52,7 @@ export function registerServe(program: Command): void {
       "decoded frames take at most this; beyond it they are read again and again (default: a share of free memory)",
       wholeNumber(1, MOST.frameMemoryMib),
     )
+    .option("--no-bucket", "keep chunks on this machine, whatever bucket is set")
     .action(async (_options, command: Command) => {
       const flags = command.optsWithGlobals<ServeFlags>();
       if (flags.engine === "builtin") return await serve(flags);
@@ -62,7 +64,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const signal = interruptSignal();
   const { dataDir, ownToken: token, corsOrigins } = await resolveConfig(flags);
   requireSendable(token);
-  const bucketConfig = resolveBucket();
+  const chosen = await chooseBucket(flags);
   const { openBackend } = await import("../backend/open-backend.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
   const isFollowed = process.stderr.isTTY && flags.quiet !== true;
@@ -70,7 +72,8 @@ async function serve(flags: ServeFlags): Promise<void> {
   const log = createLog(logFor(flags).level, (text) => line.say(text.trimEnd()));
   const settings = flags.maxGaussians === undefined ? {} : { max_gaussians: flags.maxGaussians };
   try {
-    const bucket = bucketConfig && (await (await import("../remote/r2.ts")).openBucket(bucketConfig));
+    const bucket = chosen.config && (await (await import("../remote/r2.ts")).openBucket(chosen.config));
+    tellPlace(chosen, bucket?.name ?? join(resolve(dataDir), "bucket"), log);
     const frameBytes = bytesOfMib(flags.frameMemory);
     const backend = await openBackend({
       ...flags,
@@ -87,9 +90,6 @@ async function serve(flags: ServeFlags): Promise<void> {
       : "";
     log.info(`listening on ${backend.url}${reach}${token === undefined ? "" : " (token needed)"}`);
     log.info(`data in ${resolve(dataDir)}; Ctrl-C saves and ends, a second one ends at once`);
-    log.info(
-      `chunks go to ${bucket === undefined ? join(resolve(dataDir), "bucket") : `bucket ${bucket.name}`}`,
-    );
     const show = (): void => line.update(describeProgress(backend.scene.status()));
     const shown = setInterval(show, SHOW_EVERY_MS);
     await new Promise((resolved) => signal.addEventListener("abort", resolved));
