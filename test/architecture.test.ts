@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 /** Every file may import its own folder and these. */
-const LEAVES = ["errors", "log", "time"];
+const LEAVES = ["errors", "log", "printable", "time"];
 
 /** The mathematics of the arm, which runs everywhere; the rest of robot/ speaks to hardware. */
 const KINEMATICS = [
@@ -22,12 +22,13 @@ const KINEMATICS = [
 /** Left may import right, beside its own folder and the leaves. The longest name that fits a file counts. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
-  config: ["project-file", "user-config", "secrets-file"],
+  config: ["config", "project-file", "user-config", "secrets-file"],
   "project-file": [],
-  "user-config": [],
+  "user-config": ["files/lock"],
   "secrets-file": ["user-config"],
   errors: [],
   log: [],
+  printable: [],
   time: [],
   commands: [
     "config",
@@ -42,17 +43,29 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "trainer",
     "backend",
     "remote",
+    "chunks",
+    "files",
     "sim",
     "tui",
     "viewer/serve",
   ],
-  daemon: ["capture", "robot", "queue", "api", "http", "viewer/serve"],
+  daemon: ["capture", "robot", "queue", "api", "http", "files", "viewer/serve"],
   http: ["api/schema"],
   tui: ["api"],
   "viewer/serve": ["api", "http"],
   "viewer/page": ["splat", "api/schema", "api/events", ...KINEMATICS],
-  queue: ["api/client", "api/limits"],
-  backend: ["api/schema", "api/events", "http", "trainer", "splat", "remote/r2", ...KINEMATICS],
+  queue: ["api/client", "api/limits", "files"],
+  chunks: ["api/schema", "api/bucket-keys", "api/limits", "remote/r2", "splat", "files"],
+  backend: [
+    "api/schema",
+    "api/events",
+    "api/bucket-keys",
+    "http",
+    "trainer",
+    "splat",
+    "remote/r2",
+    ...KINEMATICS,
+  ],
   trainer: ["splat", ...KINEMATICS],
   sim: ["robot", "splat", "trainer/camera", "trainer/random", "trainer/undistort"],
   capture: [],
@@ -60,6 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   remote: [],
   api: [],
   splat: [],
+  files: [],
 };
 
 /** Runs in Node, in a worker and in a browser: no `node:` module, no Node global, no package but these. */
@@ -68,6 +82,7 @@ const PURE = [
   "trainer",
   "api/schema",
   "api/events",
+  "api/bucket-keys",
   "robot/feetech",
   "robot/units",
   "robot/joint-body",

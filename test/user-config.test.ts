@@ -70,7 +70,8 @@ it.each([["{"], [`{"url": 7}`], [`{"deployment": {"app": "a"}}`]])(
     const { env, user, folder } = await settings();
     await mkdir(folder);
     await writeFile(user, content);
-    const wrong = { code: "bad_input", message: expect.stringContaining(user) as string };
+    const hint = "Mend the file, or remove it.";
+    const wrong = { code: "bad_input", message: expect.stringContaining(user) as string, hint };
     await expect(resolveConfig({}, env, folder)).rejects.toMatchObject(wrong);
     await expect(saveUserConfig(user, { scene: "main" })).rejects.toMatchObject(wrong);
     expect(await readFile(user, "utf8")).toBe(content);
@@ -161,7 +162,7 @@ it.each([`{"backends": {"${CLOUD}": {"token": 7, "proxyKey": "hunter2"}}}`, "hun
     await mkdir(folder);
     await writeFile(secrets, content);
     const error = await resolveConfig({ url: CLOUD }, env, folder).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "bad_input" });
+    expect(error).toMatchObject({ code: "bad_input", hint: "Mend the file, or remove it." });
     expect(String(error)).toContain(secrets);
     expect(String(error)).not.toContain("hunter2");
     await expect(saveSecrets(secrets, CLOUD, { token: "new" })).rejects.toMatchObject({ code: "bad_input" });

@@ -2,7 +2,10 @@
 import { createInterface } from "node:readline/promises";
 import { SplatError } from "../errors.ts";
 
-/** Resolve when the user says yes. Throws `usage` where nobody can answer, `interrupted` on any other answer. */
+/**
+ * Resolve when the user says yes. Throws `usage` where nobody can answer, `interrupted` on any other answer, and the
+ * signal's reason.
+ */
 export async function confirm(question: string, signal: AbortSignal): Promise<void> {
   if (!process.stdin.isTTY) {
     throw new SplatError("usage", "nobody is there to confirm", {
@@ -15,6 +18,10 @@ export async function confirm(question: string, signal: AbortSignal): Promise<vo
   try {
     const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal }), closed]);
     if (!/^y(es)?$/i.test(answer.trim())) throw new SplatError("interrupted", "nothing was changed");
+  } catch (error) {
+    // The question rejects with an AbortError of its own.
+    signal.throwIfAborted();
+    throw error;
   } finally {
     lines.close();
   }

@@ -14,6 +14,8 @@ export interface ModalFlags extends BackendFlags {
 
 /** Flags of both ways to deploy. */
 export interface BuildFlags extends ModalFlags {
+  /** False with --no-bucket. */
+  readonly bucket: boolean;
   readonly template?: string;
   readonly wait: boolean;
   readonly dryRun?: boolean;
@@ -37,6 +39,7 @@ const MOST_IDLE_STOP_MIN = 100_000;
 export function withBuild(command: Command): Command {
   return command
     .option("--template <dir>", "deploy a backend of your own making instead of the one that splatctl brings")
+    .option("--no-bucket", "give it no bucket, whatever bucket is set: chunks stay on Modal's volume")
     .option("--no-wait", "do not wait until it has started")
     .option("--dry-run", "print what would be done, and do nothing")
     .option("--yes", "do not ask")

@@ -1,7 +1,7 @@
 /** What is kept here about the backend in the cloud. */
 import type { Config, ProxyAuth } from "../config.ts";
 import type { Deployed } from "../remote/deploy-backend.ts";
-import { APP_NAME, type DeploySettings } from "../remote/deploy-settings.ts";
+import { APP_NAME, usesBucket, type DeploySettings } from "../remote/deploy-settings.ts";
 import { forgetSecrets, readSecrets, saveSecrets, type BackendSecrets } from "../secrets-file.ts";
 import { readUserConfig, saveUserConfig, type Deployment } from "../user-config.ts";
 
@@ -50,8 +50,9 @@ export async function keepDeployed(
     corsOrigins: [...settings.corsOrigins],
     app: APP_NAME,
     url,
-    withBucket: bucket !== "none",
-    wroteBucketSecret: bucket === "given" || (bucket === "on Modal" && before?.wroteBucketSecret === true),
+    withBucket: usesBucket(bucket),
+    // Where none is wanted nobody has looked whether it is still there.
+    wroteBucketSecret: bucket === "given" || (bucket !== "none" && before?.wroteBucketSecret === true),
     deployedAt: new Date().toISOString(),
   };
   await saveUserConfig(userFile, { url, deployment });

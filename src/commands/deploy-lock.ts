@@ -1,7 +1,7 @@
 /** One change at a time of the backend in the cloud and of what is kept about it. */
 import { dirname, join } from "node:path";
 import { SplatError } from "../errors.ts";
-import { lockFile, type FileLock, type LockOwner } from "../queue/file-lock.ts";
+import { lockFile, type FileLock, type LockOwner } from "../files/lock.ts";
 import { makePrivateFolder } from "../user-config.ts";
 
 /**

@@ -56,6 +56,23 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
 }
 
+/** A length of time in its two largest units: 2 d 3 h. */
+export function duration(seconds: number): string {
+  const units = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ] as const;
+  const first = units.findIndex(([, sizeS]) => seconds >= sizeS);
+  if (first < 0) return "0 s";
+  const parts = units.slice(first, first + 2).map(([unit, sizeS], i) => {
+    const above = i === 0 ? Infinity : units[first][1];
+    return `${Math.floor((seconds % above) / sizeS)} ${unit}`;
+  });
+  return parts.join(" ");
+}
+
 /** Those on their way to a bucket are told apart. */
 function chunksOf({ chunks, chunks_uploaded: uploaded }: Status): string {
   const onTheirWay = chunks.length - uploaded;

@@ -1,6 +1,8 @@
 /** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
+import { registerBucket } from "./bucket.ts";
 import { registerCapture } from "./capture.ts";
+import { registerChunks } from "./chunks.ts";
 import { registerConvert } from "./convert.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDeploy } from "./deploy.ts";
@@ -35,6 +37,8 @@ export function registerCommands(program: Command): void {
   registerDown(program);
   registerStatus(program);
   registerPull(program);
+  registerChunks(program);
+  registerBucket(program);
   registerStop(program);
   registerReset(program);
   registerTrain(program);

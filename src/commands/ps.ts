@@ -3,7 +3,9 @@ import type { Command } from "commander";
 import { resolveConfig } from "../config.ts";
 import type { RunningDaemon } from "../daemon/run-file.ts";
 import { nowS } from "../time.ts";
+import { duration } from "./describe.ts";
 import { describeBackend, type BackendFlags } from "./flags.ts";
+import { alignTable } from "./table.ts";
 import { printResult } from "./terminal.ts";
 
 /** Add the command. */
@@ -39,7 +41,7 @@ function daemonJson({ daemon, summary }: Listed): object {
   return { ...daemon, up_s: upS(daemon), summary };
 }
 
-const TITLES = ["NAME", "PID", "UP", "STATE", "WHAT", "BACKEND", ""];
+const COLUMNS = ["NAME", "PID", "UP", "STATE", "WHAT", "BACKEND", ""].map((title) => ({ title }));
 
 function describe(listed: readonly Listed[]): string {
   if (listed.length === 0) return "no daemon runs";
@@ -52,9 +54,7 @@ function describe(listed: readonly Listed[]): string {
     describeBackend(daemon.backend, daemon.scene),
     summary ?? "",
   ]);
-  const widths = TITLES.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
-  const shown = [TITLES, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  "));
-  return shown.map((row) => row.trimEnd()).join("\n");
+  return alignTable(COLUMNS, rows).join("\n");
 }
 
 function stateWords({ state, host }: RunningDaemon): string {
@@ -65,21 +65,4 @@ function stateWords({ state, host }: RunningDaemon): string {
 /** Not below zero, should the clock have been set back. */
 function upS({ started_at }: RunningDaemon): number {
   return Math.max(0, nowS() - started_at);
-}
-
-/** In two units: 2 d 3 h. */
-function duration(seconds: number): string {
-  const units = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-    ["s", 1],
-  ] as const;
-  const first = units.findIndex(([, sizeS]) => seconds >= sizeS);
-  if (first < 0) return "0 s";
-  const parts = units.slice(first, first + 2).map(([unit, sizeS], i) => {
-    const above = i === 0 ? Infinity : units[first][1];
-    return `${Math.floor((seconds % above) / sizeS)} ${unit}`;
-  });
-  return parts.join(" ");
 }

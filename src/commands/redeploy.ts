@@ -29,7 +29,8 @@ export function registerRedeploy(program: Command): void {
       }
       if (flags.rollback === undefined) {
         const { runDeploy } = await import("./run-deploy.ts");
-        await runDeploy(flags, deployment, config);
+        // What went without a bucket is given one by `deploy` alone: nothing is uploaded that was not before.
+        await runDeploy({ ...flags, bucket: flags.bucket && deployment.withBucket }, deployment, config);
       } else {
         const { runRollback } = await import("./run-rollback.ts");
         await runRollback(flags, {

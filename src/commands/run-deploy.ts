@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { requireSendable } from "../api/credentials.ts";
-import { modalEnvironment, resolveBucket, resolveProxyAuth, type Config, type ProxyAuth } from "../config.ts";
+import { modalEnvironment, resolveProxyAuth, type Config, type ProxyAuth } from "../config.ts";
 import { SplatError } from "../errors.ts";
 import { bucketSecret, deployBackend, type Deployed, type Deploying } from "../remote/deploy-backend.ts";
 import { checkTemplate } from "../remote/deploy-folder.ts";
@@ -12,6 +12,7 @@ import { checkAccount } from "../remote/modal-account.ts";
 import { findModal } from "../remote/modal-find.ts";
 import { checkProxyTokens } from "../remote/modal-secrets.ts";
 import { saveSecrets } from "../secrets-file.ts";
+import { chooseBucket, warnOfTemporaryKeys } from "./choose-bucket.ts";
 import { confirm } from "./confirm.ts";
 import type { BuildFlags } from "./deploy-flags.ts";
 import { asKept, keepBeforehand, keepDeployed, keptProxyAuth, readKept, type Kept } from "./deploy-kept.ts";
@@ -23,6 +24,8 @@ import { interruptSignal, printResult } from "./terminal.ts";
 /** The backend that splatctl brings; the same place from src/ and from dist/. */
 const TEMPLATE = fileURLToPath(new URL("../../templates/modal", import.meta.url));
 const TOKEN_BYTES = 32;
+const NO_BUCKET =
+  "no bucket is given to it: chunks stay on Modal's volume. splatctl deploy without --no-bucket gives it one";
 
 /** What one deployment is about. */
 interface Asked {
@@ -45,7 +48,7 @@ interface Job extends Asked {
 export async function runDeploy(flags: BuildFlags, settings: DeploySettings, config: Config): Promise<void> {
   const template = flags.template ?? TEMPLATE;
   await checkTemplate(template);
-  const bucketConfig = resolveBucket();
+  const { config: bucketConfig, note } = await chooseBucket(flags);
   const bucket = bucketConfig && bucketSecret(bucketConfig);
   requireSendable(config.ownToken);
   if (settings.proxyAuth) resolveProxyAuth();
@@ -55,6 +58,13 @@ export async function runDeploy(flags: BuildFlags, settings: DeploySettings, con
     await confirm(`Deploy ${APP_NAME} to Modal? While it is used its GPU costs ${price}.`, signal);
   }
   const terminal = await openDeployTerminal(flags);
+  if (bucketConfig !== undefined) {
+    terminal.log.info(
+      `chunks go to bucket "${bucketConfig.bucket}"${note}, and its keys to a secret on Modal`,
+    );
+    warnOfTemporaryKeys(bucketConfig, terminal.log);
+  } else if (!flags.bucket) terminal.log.info(NO_BUCKET);
+  else if (note !== "") terminal.log.warn(`no bucket is given to it${note}`);
   const asked: Asked = { flags, settings, config, template, bucket, terminal, signal };
   try {
     terminal.step("looking for Modal's program");
@@ -92,7 +102,7 @@ async function printPlan({
   const plan = planOf(settings, {
     modal: found?.command ?? ["modal"],
     template,
-    bucket: bucket === undefined ? "none" : "given",
+    bucket: bucket !== undefined ? "given" : flags.bucket ? "none" : "unwanted",
     bucketKeys: Object.keys(bucket ?? {}),
     wait: flags.wait,
     makesProxyToken: settings.proxyAuth && proxyAuth === undefined,
@@ -159,6 +169,7 @@ function deployingOf(job: Job, token: string): Omit<Deploying, "workspace"> {
     template,
     token,
     bucket,
+    takesBucket: flags.bucket,
     isBucketOurs: before?.wroteBucketSecret === true,
     signal,
     onStep: terminal.step,

@@ -147,7 +147,7 @@ async function trial({ kit, random, scene, url, staging, programs, names, images
 }
 
 function startBackend(kit, { data, home, port }) {
-  const limits = ["--threads", "1", "--max-gaussians", "2000"];
+  const limits = ["--no-bucket", "--threads", "1", "--max-gaussians", "2000"];
   return kit.startVictim(["serve", "--port", String(port), "--data", data, ...limits], home);
 }
 

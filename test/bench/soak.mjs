@@ -142,7 +142,8 @@ async function openArm(folder, ending) {
 async function openBackend(dataDir, ending) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const start = () => startCommand(["serve", "--port", String(port), "--data", dataDir, "--quiet"]);
+  const args = ["serve", "--port", String(port), "--data", dataDir, "--no-bucket", "--quiet"];
+  const start = () => startCommand(args);
   let kills = 0;
   let server = start();
   ending.push(() => server.close());

@@ -124,7 +124,7 @@ describe("what a deployment that fails has changed on Modal", () => {
     expect((await desk.run(args)).code).toBe(0);
     const [first, second] = await tokensWritten(desk);
     expect(second).toBe(first);
-    expect(await desk.json(desk.secretsFile)).toEqual({ backends: { [URL_1]: { token: first } } });
+    expect(await desk.json(desk.secretsFile)).toMatchObject({ backends: { [URL_1]: { token: first } } });
   });
 
   it("is the token that commands use from then on", async () => {

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openBackend } from "../../src/backend/open-backend.ts";
 import { silentLog } from "../../src/log.ts";
-import { lockFile } from "../../src/queue/file-lock.ts";
+import { lockFile } from "../../src/files/lock.ts";
 import { SplatError } from "../../src/errors.ts";
+import { saveBucketKeys } from "../../src/secrets-file.ts";
+import { saveUserConfig } from "../../src/user-config.ts";
 import { temporaryFolder } from "../helpers/backend-fixture.ts";
 import { serveHttp } from "../helpers/loopback.ts";
 import { modalDesk, type Desk } from "../helpers/modal-desk.ts";
@@ -204,6 +206,37 @@ describe("splatctl deploy", () => {
     }
   });
 
+  it("gives Modal the bucket that is kept, unless its keys only read, and says so", async () => {
+    const desk = await modalDesk();
+    const { R2_ENDPOINT_URL: endpoint, R2_BUCKET_NAME: name } = BUCKET;
+    const kept = { endpoint, name, publicUrl: null };
+    const keys = { accessKeyId: "key-of-the-bucket", secretAccessKey: "swordfish" };
+    await saveBucketKeys(desk.secretsFile, `${endpoint}/${name}`, keys);
+    await saveUserConfig(desk.userFile, { bucket: { ...kept, mayWrite: false } });
+    await desk.script({ deploy: { stdout: DEPLOYED }, python: { code: 1 } });
+    const args = ["deploy", "--template", desk.template, "--yes", "--no-wait"];
+    expect((await desk.run(args)).stderr).toMatch(
+      /no bucket is given to it \(the keys kept for bucket "splats" only read/,
+    );
+    await saveUserConfig(desk.userFile, { bucket: kept });
+    const { stderr } = await desk.run(args);
+    expect(stderr).toMatch(
+      /chunks go to bucket "splats" \(kept by splatctl bucket init\), and its keys to a secret on Modal/,
+    );
+    const calls = await desk.calls();
+    expect(
+      calls.flatMap(({ file }) => (file?.values["R2_BUCKET_NAME"] === undefined ? [] : [file.values])),
+    ).toEqual([
+      {
+        R2_ENDPOINT_URL: endpoint,
+        R2_BUCKET_NAME: name,
+        AWS_ACCESS_KEY_ID: keys.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+      },
+    ]);
+    for (const secret of Object.values(keys)) expect(stderr).not.toContain(secret);
+  });
+
   it("uses the bucket that a secret on Modal names already", async () => {
     const desk = await modalDesk();
     await desk.script({
@@ -240,6 +273,35 @@ describe("splatctl deploy", () => {
     const args = ["deploy", "--template", desk.template, "--yes", "--no-wait"];
     await desk.run(args, BUCKET);
     expect((await desk.run(args)).stderr).toMatch(/sent chunks to a bucket before, and does not any more/);
+  });
+
+  it("goes without a bucket where none is wanted, whatever is set, and again", async () => {
+    const desk = await modalDesk();
+    await desk.script({
+      "secret list": { stdout: '[{"name": "r2-credentials"}]\n' },
+      deploy: { stdout: DEPLOYED },
+      python: { code: 1 },
+    });
+    const args = ["--template", desk.template, "--yes", "--no-wait"];
+    const planned = await desk.run(["deploy", ...args, "--no-bucket", "--dry-run", "--json"], BUCKET);
+    expect(planned.stdout).not.toMatch(/r2-credentials|SPLAT_WITH_BUCKET":"1"/);
+    for (const command of [["deploy", "--no-bucket"], ["redeploy"]]) {
+      const { code, stderr } = await desk.run([...command, ...args], BUCKET);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/no bucket is given to it: chunks stay on Modal's volume/);
+    }
+    const calls = await desk.calls();
+    const deploys = calls.filter((call) => call.args?.[0] === "deploy");
+    expect(deploys.map(({ env }) => env["SPLAT_WITH_BUCKET"])).toEqual(["0", "0"]);
+    expect(calls.flatMap(({ file }) => Object.keys(file?.values ?? {}))).toEqual(
+      Array.from({ length: 2 }, () => "SPLAT_API_TOKEN"),
+    );
+    await desk.run(["deploy", ...args], BUCKET);
+    await desk.run(["deploy", ...args, "--no-bucket"]);
+    // The secret that was written from here stays known, for undeploy.
+    expect(await desk.json(desk.userFile)).toMatchObject({
+      deployment: { withBucket: false, wroteBucketSecret: true },
+    });
   });
 
   it("shows the bucket's name in what Modal's program prints, and no secret", async () => {

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { createClient } from "../../src/api/client.ts";
+import { saveBucketKeys } from "../../src/secrets-file.ts";
+import { saveUserConfig } from "../../src/user-config.ts";
 import { jpeg, temporaryFolder } from "../helpers/backend-fixture.ts";
 import { startR2 } from "../helpers/r2.ts";
 
@@ -83,7 +85,12 @@ it("says which bucket it writes to, and nothing that the bucket's client would s
   await urlOf(local);
   local.process.kill("SIGINT");
   await once(local.process, "exit");
-  expect(local.said()).toContain(`chunks go to ${join(data, "bucket")}`);
+  expect(local.said()).toContain(`chunks go to ${join(data, "bucket")}\n`);
+  const reading = serveWith({ R2_PUBLIC_URL: "https://pub-1.r2.dev" }, "--data", data);
+  await urlOf(reading);
+  reading.process.kill("SIGINT");
+  expect(await once(reading.process, "exit")).toEqual([0, null]);
+  expect(reading.said()).toContain("(R2_PUBLIC_URL alone names none to write to)");
   const r2 = await startR2();
   onTestFinished(() => r2.close());
   const { endpoint, bucket, accessKeyId, secretAccessKey } = r2.settings();
@@ -97,10 +104,43 @@ it("says which bucket it writes to, and nothing that the bucket's client would s
   await urlOf(served);
   served.process.kill("SIGINT");
   expect(await once(served.process, "exit")).toEqual([0, null]);
-  expect(served.said()).toMatch(/chunks go to bucket "splats" at 127\.0\.0\.1:\d+/);
+  expect(served.said()).toMatch(/chunks go to bucket "splats" at 127\.0\.0\.1:\d+ \(from the environment\)/);
   expect(served.said()).not.toContain("NodeVersionSupportWarning");
   for (const secret of [accessKeyId, secretAccessKey]) expect(served.said()).not.toContain(secret);
   expect(await r2.get("scenes/main/status.json")).not.toBeNull();
+});
+
+it("writes to the bucket that is kept, unless told not to, or its keys are known to read only", async () => {
+  const data = await temporaryFolder();
+  const folder = await temporaryFolder();
+  const r2 = await startR2();
+  onTestFinished(() => r2.close());
+  const { endpoint, bucket: name, accessKeyId, secretAccessKey, publicUrl } = r2.settings();
+  const kept = { endpoint, name, publicUrl };
+  await saveUserConfig(join(folder, "config.json"), { bucket: kept });
+  const keys = { accessKeyId, secretAccessKey };
+  await saveBucketKeys(join(folder, "secrets.json"), `${endpoint}/${name}`, keys);
+  const run = async (env: Record<string, string>, ...flags: string[]): Promise<string> => {
+    const served = serveWith({ SPLAT_CONFIG_DIR: folder, ...env }, "--data", data, ...flags);
+    await urlOf(served);
+    served.process.kill("SIGINT");
+    expect(await once(served.process, "exit")).toEqual([0, null]);
+    for (const secret of Object.values(keys)) expect(served.said()).not.toContain(secret);
+    return served.said();
+  };
+  expect(await run({}, "--no-bucket")).toContain(`chunks go to ${join(data, "bucket")} (--no-bucket)`);
+  expect(await r2.get("scenes/main/status.json")).toBeNull();
+  expect(await run({})).toMatch(/chunks go to bucket "splats" at \S+ \(kept by splatctl bucket init\)/);
+  expect(await r2.get("scenes/main/status.json")).not.toBeNull();
+  // Told before any chunk goes there, whatever is not to be said.
+  const ofAws = { AWS_ACCESS_KEY_ID: "some-key", AWS_SECRET_ACCESS_KEY: "swordfish" };
+  expect(await run(ofAws)).toMatch(
+    /^warning: chunks go to bucket "splats" at \S+ \(kept by splatctl bucket init\); --no-bucket keeps .*\n[^]*listening/,
+  );
+  await saveUserConfig(join(folder, "config.json"), { bucket: { ...kept, mayWrite: false } });
+  expect(await run({})).toMatch(
+    new RegExp(`chunks go to ${join(data, "bucket")} \\(the keys kept for bucket "splats" only read`),
+  );
 });
 
 it("ends with 3 when the bucket's settings are incomplete or cannot be right, and says which", async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { awaitBackend } from "../../src/commands/await-backend.ts";
 import { SplatError } from "../../src/errors.ts";
-import { lockFile } from "../../src/queue/file-lock.ts";
+import { lockFile } from "../../src/files/lock.ts";
 import { serveHttp } from "../helpers/loopback.ts";
 import { modalDesk, type Desk, type Script } from "../helpers/modal-desk.ts";
 import {

@@ -60,6 +60,6 @@ test("nothing in it names a folder of the machine it was built on", () => {
   expect(telling.map(({ path }) => path)).toEqual([]);
 });
 
-test("it stays small: 2.5 MB unpacked", () => {
-  expect(packed.unpackedSize).toBeLessThan(2_500_000);
+test("it stays small: 2.8 MB unpacked", () => {
+  expect(packed.unpackedSize).toBeLessThan(2_800_000);
 });

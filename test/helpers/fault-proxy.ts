@@ -39,6 +39,8 @@ export interface Asked {
   readonly method: string;
   /** With the query. */
   readonly path: string;
+  /** Its Range header. */
+  readonly range?: string | undefined;
   /** From 0, over all requests. */
   readonly index: number;
 }
@@ -53,6 +55,8 @@ export interface FaultProxy {
   plan: FaultPlan;
   /** Every request that came, with what befell it. */
   readonly seen: readonly (Asked & { readonly fault: Fault | null })[];
+  /** Every answer that went out whole, in order. */
+  readonly answers: readonly { readonly path: string; readonly status: number }[];
   /** Take no connections and cut those there are, until `up`. */
   down(): Promise<void>;
   up(): Promise<void>;
@@ -75,9 +79,12 @@ export function seededFaults(seed: number, rate: number, faults: readonly Fault[
 export async function startFaultProxy(target: string, plan: FaultPlan = () => null): Promise<FaultProxy> {
   const origin = new URL(target);
   const seen: (Asked & { fault: Fault | null })[] = [];
+  const answers: { path: string; status: number }[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
-    const asked = { method: request.method ?? "", path: request.url ?? "", index: seen.length };
+    response.on("finish", () => answers.push({ path: request.url ?? "", status: response.statusCode }));
+    const { method = "", url: path = "", headers } = request;
+    const asked = { method, path, range: headers.range, index: seen.length };
     const fault = proxy.plan(asked);
     seen.push({ ...asked, fault });
     serve(origin, request, response, fault).catch(() => request.socket.destroy());
@@ -97,6 +104,7 @@ export async function startFaultProxy(target: string, plan: FaultPlan = () => nu
     url: `http://127.0.0.1:${port}`,
     plan,
     seen,
+    answers,
     down,
     up: async () => void (await listen(server, port)),
     close: async () => {
@@ -204,7 +212,8 @@ function through(body: Readable, fault: Fault | null, socket: Socket): Readable 
     case "stall":
       return body.pipe(cutAfter(fault.atByte, () => undefined));
     case "slow":
-      return Readable.from(slowed(body, fault.bytesPerS), { objectMode: false });
+      // Who asked may hang up meanwhile.
+      return Readable.from(slowed(body, fault.bytesPerS), { objectMode: false }).on("error", () => undefined);
     case "corrupt":
       return body.pipe(corrupted(fault.atByte));
     default:

@@ -31,7 +31,7 @@ export function startVictim(args: readonly string[], home: string): Victim {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT_|XDG_|R2_|AWS_)/.test(name));
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: home,
-    env: { ...Object.fromEntries(inherited), HOME: home, NO_COLOR: "1" },
+    env: { ...Object.fromEntries(inherited), HOME: home, SPLAT_CONFIG_DIR: home, NO_COLOR: "1" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let text = "";

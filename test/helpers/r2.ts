@@ -1,7 +1,13 @@
 /** Cloudflare's own R2 simulator on a loopback port, and a plain S3 client that looks at it independently. */
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { Miniflare, NoOpLog } from "miniflare";
 import type { BucketSettings } from "../../src/remote/r2-settings.ts";
 
@@ -10,10 +16,15 @@ export interface LocalR2 {
   readonly origin: string;
   /** To reach it directly, or through `origin` of a proxy. */
   settings(origin?: string): BucketSettings;
+  /** Store an object, over what lies there. */
+  put(key: string, bytes: Uint8Array, metadata?: Readonly<Record<string, string>>): Promise<void>;
+  remove(key: string): Promise<void>;
   /** Bytes of an object; null when there is none. */
   get(key: string): Promise<Buffer | null>;
-  /** SHA-256 (hex) by key, of everything in the bucket. */
-  sums(): Promise<Map<string, string>>;
+  /** Keys of everything in the bucket, or of what they begin with; up to a thousand. */
+  keys(prefix?: string): Promise<string[]>;
+  /** SHA-256 (hex) by key, of the same. */
+  sums(prefix?: string): Promise<Map<string, string>>;
   close(): Promise<void>;
 }
 
@@ -50,6 +61,7 @@ export async function startR2(): Promise<LocalR2> {
     forcePathStyle: true,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
+    expectContinueHeader: false,
   });
   delete process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"];
   const get = async (key: string): Promise<Buffer | null> => {
@@ -61,21 +73,31 @@ export async function startR2(): Promise<LocalR2> {
       throw error;
     }
   };
+  const keys = async (prefix = ""): Promise<string[]> => {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
+    return Contents.map(({ Key = "" }) => Key);
+  };
   return {
     origin,
+    keys,
     settings: (through = origin) => ({
       ...KEYS,
       endpoint: through + S3_PATH,
       bucket: BUCKET,
       publicUrl: `${origin}${PUBLIC_PATH}/${BUCKET}`,
     }),
+    async put(key, bytes, metadata) {
+      await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: bytes, Metadata: metadata }));
+    },
+    async remove(key) {
+      await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
+    },
     get,
-    async sums() {
-      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
+    async sums(prefix) {
       const found = new Map<string, string>();
-      for (const { Key = "" } of Contents) {
-        const bytes = (await get(Key)) ?? Buffer.alloc(0);
-        found.set(Key, createHash("sha256").update(bytes).digest("hex"));
+      for (const key of await keys(prefix)) {
+        const bytes = (await get(key)) ?? Buffer.alloc(0);
+        found.set(key, createHash("sha256").update(bytes).digest("hex"));
       }
       return found;
     },

@@ -1,8 +1,26 @@
 /** Runs the program as a user does: its own process, from bin/. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { BucketSettings } from "../../src/remote/r2-settings.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
+
+/** The variables by which a run knows a bucket. */
+export function bucketEnv({
+  endpoint,
+  bucket,
+  accessKeyId,
+  secretAccessKey,
+  publicUrl,
+}: BucketSettings): Record<string, string> {
+  return {
+    R2_ENDPOINT_URL: endpoint,
+    R2_BUCKET_NAME: bucket,
+    AWS_ACCESS_KEY_ID: accessKeyId ?? "",
+    AWS_SECRET_ACCESS_KEY: secretAccessKey ?? "",
+    R2_PUBLIC_URL: publicUrl ?? "",
+  };
+}
 
 export interface Ran {
   readonly code: number | null;

@@ -76,6 +76,12 @@ function limitWrites(folder: string, sizeBytes: number): () => void {
       };
       Object.defineProperty(handle, name, { value: limited });
     }
+    const writev = handle.writev.bind(handle);
+    const limited: typeof writev = async (buffers, ...others) => {
+      await check(new Uint8Array(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)));
+      return await writev(buffers, ...others);
+    };
+    Object.defineProperty(handle, "writev", { value: limited });
     return handle;
   };
   fs.promises.writeFile = async (file, data, ...rest) => {
@@ -93,7 +99,13 @@ async function usedBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
   const sizes = await Promise.all(
-    files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size),
+    files.map(({ parentPath, name }) =>
+      // It may be gone by now.
+      stat(join(parentPath, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

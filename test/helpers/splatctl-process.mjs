@@ -1,10 +1,14 @@
 /** The real program as benchmarks run it: to its end, or as a backend on loopback. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+let settingsDir;
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 
 /** Run `splatctl ...args --json --quiet`; resolves to the object it prints. Throws when it does not end well. */
@@ -21,7 +25,7 @@ export async function runForJson(args) {
 export async function startServe(dataDir, args = [], env = {}) {
   const port = await freePort();
   const child = start(
-    ["serve", "--port", String(port), "--data", dataDir, "--quiet", ...args],
+    ["serve", "--port", String(port), "--data", dataDir, "--no-bucket", "--quiet", ...args],
     "ignore",
     env,
   );
@@ -65,11 +69,21 @@ function running(child) {
   };
 }
 
-/** Without any setting from this process's environment: nobody's bucket is written to by a benchmark. */
+/** Without any setting from this process's environment or the user's own: nobody's bucket is written to by a benchmark. */
 function start(args, stdout, more = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(?:SPLAT|R2|AWS)_/.test(name));
-  const env = { ...Object.fromEntries(inherited), ...more };
+  const env = { ...Object.fromEntries(inherited), SPLAT_CONFIG_DIR: ownSettings(), ...more };
   return spawn(process.execPath, [BIN, ...args], { env, stdio: ["ignore", stdout, "inherit"] });
+}
+
+/** An empty folder, made at the first call. */
+function ownSettings() {
+  if (settingsDir === undefined) {
+    const made = mkdtempSync(join(tmpdir(), "splatctl-settings-"));
+    process.on("exit", () => rmSync(made, { recursive: true, force: true }));
+    settingsDir = made;
+  }
+  return settingsDir;
 }
 
 /** A port of this machine that nobody listens on now. */
