@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncFolder } from "../files/durable.ts";
 import { refuse } from "../http/refuse.ts";
 
 export interface WrittenFile {
@@ -82,16 +83,5 @@ async function synced(
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** Make a rename itself survive a power cut; not every platform can open a folder. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

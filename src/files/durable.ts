@@ -66,8 +66,8 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
 const nextSyncs = new Map<string, Promise<void>>();
 const lastSyncs = new Map<string, Promise<void>>();
 
-/** Sync a folder as it is now. Calls that come while it is being synced share the next one. */
-function syncFolder(path: string): Promise<void> {
+/** Make renames in a folder survive a power cut: sync it as it is now. Calls that come while it is being synced share the next one. */
+export function syncFolder(path: string): Promise<void> {
   const waiting = nextSyncs.get(path);
   if (waiting !== undefined) return waiting;
   const underWay = lastSyncs.get(path);

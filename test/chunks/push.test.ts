@@ -1,26 +1,16 @@
 import { createHash } from "node:crypto";
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { pushScene, type PushOptions, type Pushed } from "../../src/chunks/push.ts";
 import { sessionIdOf } from "../../src/chunks/push-target.ts";
 import { readSceneFile } from "../../src/chunks/scene-file.ts";
 import { encodeScene, type SceneFormat } from "../../src/splat/formats.ts";
 import { scriptedFaults } from "../helpers/fault-proxy.ts";
-import { startProxiedBucket, type ProxiedBucket } from "../helpers/proxied-bucket.ts";
+import { proxiedBucket } from "../helpers/proxied-bucket.ts";
 import { randomGaussians } from "../helpers/random.ts";
 
-let bucket: ProxiedBucket;
-
-beforeAll(async () => {
-  bucket = await startProxiedBucket();
-});
-
-beforeEach(() => {
-  bucket.proxy.plan = () => null;
-});
-
-afterAll(() => bucket.close());
+const bucket = proxiedBucket();
 
 async function sceneFile(name: string, count = 50, seed = 1, format: SceneFormat = "ply"): Promise<string> {
   const path = join(bucket.folder, name);

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { planRemoval } from "../../src/chunks/plan-removal.ts";
 import { pushScene, type Pushed } from "../../src/chunks/push.ts";
 import { removeChunks, type Removed } from "../../src/chunks/remove.ts";
@@ -8,29 +8,16 @@ import { readSceneFile } from "../../src/chunks/scene-file.ts";
 import { MOST_STATUS_BYTES } from "../../src/chunks/session-status.ts";
 import type { BucketWriter } from "../../src/chunks/status-file.ts";
 import type { SessionOptions } from "../helpers/bucket-scenes.ts";
-import { startProxiedBucket, type ProxiedBucket } from "../helpers/proxied-bucket.ts";
+import { proxiedBucket } from "../helpers/proxied-bucket.ts";
 
 const CHUNKS = [new Uint8Array(10), new Uint8Array(2000).fill(1), new Uint8Array(3000).fill(2)];
 const FILE = fileURLToPath(new URL("../fixtures/scene.ply", import.meta.url));
 
-let bucket: ProxiedBucket;
-
-beforeAll(async () => {
-  bucket = await startProxiedBucket();
-});
-
-beforeEach(() => {
-  bucket.proxy.plan = () => null;
-});
-
-afterAll(() => bucket.close());
+const bucket = proxiedBucket();
 
 /** Put sessions into a scene of their own, the last as its newest. */
-async function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
-  for (const [i, id] of ids.entries()) {
-    const place = { createdS: 1_700_000_000 + 1000 * i, isNewest: i === ids.length - 1 };
-    await bucket.scenes.session(id, CHUNKS, { ...place, ...options, scene });
-  }
+function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
+  return bucket.scenes.sessions(scene, ids, CHUNKS, options);
 }
 
 /** Look at a session, let `meanwhile` happen, and remove all of it. */

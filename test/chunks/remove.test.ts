@@ -1,29 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { planRemoval, type DoomedSession } from "../../src/chunks/plan-removal.ts";
 import { removeChunks, requireNoneLive, type Removed } from "../../src/chunks/remove.ts";
 import type { SessionOptions } from "../helpers/bucket-scenes.ts";
-import { startProxiedBucket, type ProxiedBucket } from "../helpers/proxied-bucket.ts";
+import { proxiedBucket } from "../helpers/proxied-bucket.ts";
 
 const CHUNKS = [new Uint8Array(10), new Uint8Array(2000).fill(1), new Uint8Array(3000).fill(2)];
 
-let bucket: ProxiedBucket;
-
-beforeAll(async () => {
-  bucket = await startProxiedBucket();
-});
-
-beforeEach(() => {
-  bucket.proxy.plan = () => null;
-});
-
-afterAll(() => bucket.close());
+const bucket = proxiedBucket();
 
 /** Put sessions into a scene of their own, the last as its newest. */
-async function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
-  for (const [i, id] of ids.entries()) {
-    const place = { createdS: 1_700_000_000 + 1000 * i, isNewest: i === ids.length - 1 };
-    await bucket.scenes.session(id, CHUNKS, { ...place, ...options, scene });
-  }
+function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
+  return bucket.scenes.sessions(scene, ids, CHUNKS, options);
 }
 
 /** As the command does. */

@@ -2,24 +2,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
-import type { FollowPace } from "../../src/chunks/follow-pace.ts";
 import { watchChunks, type WatchEvent, type WatchSummary } from "../../src/chunks/watch.ts";
 import { openSignedReader } from "../../src/remote/r2-signed.ts";
 import { sleep } from "../../src/time.ts";
 import { startFaultProxy, type FaultProxy } from "../helpers/fault-proxy.ts";
-import { growingSession } from "../helpers/growing-session.ts";
+import { growingSession, QUICK_PACE as PACE } from "../helpers/growing-session.ts";
 import { tempFolder } from "../helpers/pictures.ts";
 import { startR2, type LocalR2 } from "../helpers/r2.ts";
-
-const PACE: FollowPace = {
-  everyMs: 10,
-  longestMs: 40,
-  growth: 1.5,
-  patienceMs: 100,
-  firstWaitMs: 10,
-  longestWaitMs: 40,
-  longestUserWaitMs: 40,
-};
 
 let r2: LocalR2;
 let proxy: FaultProxy;

@@ -5,12 +5,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { pushScene } from "../../src/chunks/push.ts";
 import { readSceneFile } from "../../src/chunks/scene-file.ts";
 import { encodeScene, type SceneFormat } from "../../src/splat/formats.ts";
 import { scriptedFaults } from "../helpers/fault-proxy.ts";
-import { startProxiedBucket, type ProxiedBucket } from "../helpers/proxied-bucket.ts";
+import { proxiedBucket } from "../helpers/proxied-bucket.ts";
 import { runHere } from "../helpers/run-here.ts";
 import { runCli } from "../helpers/run-cli.ts";
 import { randomGaussians } from "../helpers/random.ts";
@@ -18,19 +18,12 @@ import { randomGaussians } from "../helpers/random.ts";
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-let bucket: ProxiedBucket;
+const bucket = proxiedBucket();
 let folder: string;
 
-beforeAll(async () => {
-  bucket = await startProxiedBucket();
+beforeAll(() => {
   ({ folder } = bucket);
 });
-
-beforeEach(() => {
-  bucket.proxy.plan = () => null;
-});
-
-afterAll(() => bucket.close());
 
 async function sceneFile(name: string, count = 50, seed = 1, format: SceneFormat = "ply"): Promise<string> {
   const path = join(folder, name);

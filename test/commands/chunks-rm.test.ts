@@ -3,42 +3,24 @@ import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { planRemoval } from "../../src/chunks/plan-removal.ts";
 import { removeChunks } from "../../src/chunks/remove.ts";
 import { rmChunks } from "../../src/commands/rm-chunks.ts";
 import { explain, type SplatError } from "../../src/errors.ts";
 import type { SessionOptions } from "../helpers/bucket-scenes.ts";
 import { ptyPairFor } from "../helpers/pty.ts";
-import { startProxiedBucket, type ProxiedBucket } from "../helpers/proxied-bucket.ts";
+import { proxiedBucket } from "../helpers/proxied-bucket.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/splatctl.js", import.meta.url));
 const CHUNKS = [new Uint8Array(10), new Uint8Array(2000).fill(1), new Uint8Array(3000).fill(2)];
 const DENIED = { kind: "answer", status: 403, body: "<Error><Code>AccessDenied</Code></Error>" } as const;
 
-let bucket: ProxiedBucket;
-
-beforeAll(async () => {
-  bucket = await startProxiedBucket();
-});
-
-beforeEach(() => {
-  bucket.proxy.plan = () => null;
-});
-
-afterAll(() => bucket.close());
+const bucket = proxiedBucket();
 
 /** Put sessions into a scene of their own, the last as its newest. */
-async function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
-  for (const [i, id] of ids.entries()) {
-    const createdS = 1_700_000_000 + 1000 * i;
-    await bucket.scenes.session(id, CHUNKS, {
-      createdS,
-      ...options,
-      scene,
-      isNewest: i === ids.length - 1,
-    });
-  }
+function sessions(scene: string, ids: readonly string[], options: SessionOptions = {}): Promise<void> {
+  return bucket.scenes.sessions(scene, ids, CHUNKS, options);
 }
 
 function remove(scene: string, ...args: readonly string[]) {

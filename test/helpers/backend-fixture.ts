@@ -30,6 +30,9 @@ export interface TestBackend {
   until(wanted: (status: Status) => boolean): Promise<Status>;
 }
 
+/** A busy machine trains slowly; a test has 30 s. */
+const PATIENCE_MS = 25_000;
+
 /** Open one; `options.dataDir` goes on where another one stopped. */
 export async function openTestBackend(
   options: Partial<SceneOptions> & Partial<Omit<AppDeps, "scene">> = {},
@@ -56,9 +59,8 @@ export async function openTestBackend(
     send,
     upload: (bytes, meta) => send("/upload-frame", { method: "POST", body: uploadForm(bytes, meta) }),
     async until(wanted) {
-      for (let attempt = 0; attempt < 500; attempt++) {
+      for (const endMs = performance.now() + PATIENCE_MS; performance.now() < endMs; await sleep(10)) {
         if (wanted(scene.status())) return scene.status();
-        await sleep(10);
       }
       expect(scene.status()).toBe("as wanted");
       return scene.status();

@@ -14,6 +14,13 @@ export interface BucketScenes {
   put(key: string, bytes: Uint8Array | string): Promise<void>;
   /** Chunks, and the status.json that names them; `isNewest` puts that in the scene's place too. */
   session(sessionId: string, chunks: readonly Uint8Array[], options?: SessionOptions): Promise<BucketStatus>;
+  /** Sessions of one scene with the same chunks, each newer than the one before, the last in the scene's place. */
+  sessions(
+    scene: string,
+    ids: readonly string[],
+    chunks: readonly Uint8Array[],
+    options?: SessionOptions,
+  ): Promise<void>;
   close(): void;
 }
 
@@ -29,15 +36,26 @@ export async function bucketScenes(settings: BucketSettings): Promise<BucketScen
   const bucket = await openBucket(settings);
   const put = async (key: string, bytes: Uint8Array | string): Promise<void> =>
     await bucket.replace(key, typeof bytes === "string" ? Buffer.from(bytes) : bytes, "a/b", SIGNAL);
+  const session: BucketScenes["session"] = async (
+    sessionId,
+    chunks,
+    { scene = "main", createdS = CREATED_S, isNewest, status } = {},
+  ) => {
+    const place = sessionPlace(scene, sessionId);
+    const whole = { ...statusOf(place, sessionId, chunks, createdS), ...status };
+    await Promise.all(whole.chunks.map(({ key }, i) => put(key, chunks[i])));
+    await put(statusKey(place), JSON.stringify(whole));
+    if (isNewest === true) await put(statusKey(scenePlace(scene)), JSON.stringify(whole));
+    return whole;
+  };
   return {
     put,
-    async session(sessionId, chunks, { scene = "main", createdS = CREATED_S, isNewest, status } = {}) {
-      const place = sessionPlace(scene, sessionId);
-      const whole = { ...statusOf(place, sessionId, chunks, createdS), ...status };
-      await Promise.all(whole.chunks.map(({ key }, i) => put(key, chunks[i])));
-      await put(statusKey(place), JSON.stringify(whole));
-      if (isNewest === true) await put(statusKey(scenePlace(scene)), JSON.stringify(whole));
-      return whole;
+    session,
+    async sessions(scene, ids, chunks, options = {}) {
+      for (const [i, id] of ids.entries()) {
+        const place = { createdS: CREATED_S + 1000 * i, isNewest: i === ids.length - 1 };
+        await session(id, chunks, { ...place, ...options, scene });
+      }
     },
     close: () => bucket.close(),
   };

@@ -1,8 +1,20 @@
 /** A session in a bucket that grows chunk by chunk, as a backend lets it. */
 import { createHash } from "node:crypto";
 import type { BucketStatus, Chunk, SceneState } from "../../src/api/schema.ts";
+import type { FollowPace } from "../../src/chunks/follow-pace.ts";
 import { putStatus } from "./bucket-session.ts";
 import type { LocalR2 } from "./r2.ts";
+
+/** How often a session is asked after where the bucket is next door. */
+export const QUICK_PACE: FollowPace = {
+  everyMs: 10,
+  longestMs: 40,
+  growth: 1.5,
+  patienceMs: 100,
+  firstWaitMs: 10,
+  longestWaitMs: 40,
+  longestUserWaitMs: 40,
+};
 
 export interface GrowingSession {
   readonly id: string;

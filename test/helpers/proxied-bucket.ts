@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { bucketStatusSchema, type BucketStatus } from "../../src/api/schema.ts";
 import type { BucketWriter } from "../../src/chunks/status-file.ts";
 import { openBucket } from "../../src/remote/r2.ts";
@@ -38,8 +39,19 @@ export interface ProxiedBucket {
 
 const PACE = { firstWaitMs: 5, longestWaitMs: 20, longestUserWaitMs: 20 };
 
+/** One for a file's tests, there while they run; no fault is left over from the test before. */
+export function proxiedBucket(): ProxiedBucket {
+  const shared = {} as ProxiedBucket;
+  beforeAll(async () => void Object.assign(shared, await startProxiedBucket()));
+  beforeEach(() => {
+    shared.proxy.plan = () => null;
+  });
+  afterAll(() => shared.close());
+  return shared;
+}
+
 /** Start one that is empty. */
-export async function startProxiedBucket(): Promise<ProxiedBucket> {
+async function startProxiedBucket(): Promise<ProxiedBucket> {
   const r2 = await startR2();
   const proxy = await startFaultProxy(r2.origin);
   const scenes = await bucketScenes(r2.settings());
