@@ -47,7 +47,7 @@ export async function requireFolder(dir: string): Promise<void> {
   });
   if (!stats.isDirectory()) {
     throw new SplatError("bad_input", `${dir} is a file, not a folder`, {
-      hint: "Give the folder it lies in.",
+      hint: "Give the folder it lies in; a video is given with --webcam.",
     });
   }
 }

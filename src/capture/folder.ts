@@ -1,5 +1,6 @@
 /** A folder as a source of frames: what is there, then what appears. */
 import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SplatError, toSplatError } from "../errors.ts";
 import { steadyMs } from "../time.ts";
@@ -12,7 +13,7 @@ import {
   type SeenFile,
 } from "./folder-watch.ts";
 import { isSameVersion, lookAtImage, type FileLook, type FileVersion } from "./image-file.ts";
-import type { Frame, Sample } from "./sample.ts";
+import type { FileFrame, Frame, Sample } from "./sample.ts";
 import { exifTimeS } from "./shutter-time.ts";
 import { hasSidecar, readSidecar, type Sidecar } from "./sidecar.ts";
 import { WaitingRoom, type DueFile, type FolderTiming } from "./waiting-room.ts";
@@ -64,7 +65,7 @@ export async function* watchFolder(
   dir: string,
   options: FolderOptions,
   signal: AbortSignal,
-): AsyncGenerator<Sample<Frame>> {
+): AsyncGenerator<Sample<FileFrame>> {
   await requireFolder(dir);
   const source = new FolderSource(dir, options, signal);
   try {
@@ -78,6 +79,20 @@ export async function* watchFolder(
   } finally {
     await source.close();
   }
+}
+
+/**
+ * A frame of a folder with its picture as it is on the disk now; null when it is gone, or changed: then a watch gives it
+ * as another frame.
+ */
+export async function readAgain(dir: string, sample: Sample<Frame>): Promise<Sample<Frame> | null> {
+  const { name, frameId } = sample.value;
+  const path = join(dir, name);
+  const stats = await stat(path).catch(() => null);
+  if (stats === null) return null;
+  const look = await lookAtImage(path, { sizeBytes: stats.size, mtimeMs: stats.mtimeMs });
+  if (look.kind !== "ready" || frameIdOf(name, look.bytes) !== frameId) return null;
+  return { ...sample, value: { ...sample.value, bytes: look.bytes, version: look.version } };
 }
 
 /** The state of one watch, from its first file to its last. */
@@ -175,7 +190,7 @@ class FolderSource {
   }
 
   /** Look at a file and make a frame of it; null when it is not one, or not yet. */
-  async take({ name, version, sinceMs }: DueFile): Promise<Sample<Frame> | null> {
+  async take({ name, version, sinceMs }: DueFile): Promise<Sample<FileFrame> | null> {
     const nowMs = steadyMs();
     const path = join(this.#dir, name);
     const sidecarDueMs = sinceMs + this.#timing.sidecarWaitMs;
@@ -191,7 +206,7 @@ class FolderSource {
     return null;
   }
 
-  async #sampleOf(name: string, look: FileLook & { kind: "ready" }): Promise<Sample<Frame> | null> {
+  async #sampleOf(name: string, look: FileLook & { kind: "ready" }): Promise<Sample<FileFrame> | null> {
     const found = await readSidecar(join(this.#dir, name));
     if (found.kind === "unusable") {
       this.#stillIncomplete(name, look.version, found.reason);
@@ -269,7 +284,7 @@ class FolderSource {
   }
 }
 
-function toSample(name: string, look: FileLook & { kind: "ready" }, sidecar: Sidecar): Sample<Frame> {
+function toSample(name: string, look: FileLook & { kind: "ready" }, sidecar: Sidecar): Sample<FileFrame> {
   const { bytes, header, version } = look;
   const exifS = header.exif === null ? null : exifTimeS(header.exif);
   return {

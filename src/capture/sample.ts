@@ -13,13 +13,13 @@ export interface Sample<T> {
 export interface Frame {
   /** Stable identity: the same picture at the same place in the capture has the same id, across restarts. */
   readonly frameId: string;
-  /** Path relative to the watched folder, for messages. */
+  /** For messages: the path relative to the watched folder, or a name made of the time. */
   readonly name: string;
-  /** The file's bytes, JPEG or PNG. */
+  /** Whole, JPEG or PNG. */
   readonly bytes: Uint8Array;
   readonly mediaType: "image/jpeg" | "image/png";
-  /** The file's state when it was read. */
-  readonly version: FileVersion;
+  /** The file's state when it was read; null for a picture that never was one. */
+  readonly version: FileVersion | null;
   /** [16] row-major camera-to-world, OpenGL axes; from a data set or sidecar. */
   readonly cameraToWorld?: readonly number[] | undefined;
   /** [6] rad, from a sidecar. */
@@ -28,4 +28,9 @@ export interface Frame {
   readonly jointSamples?: readonly (readonly [number, readonly number[]])[] | undefined;
   /** Scored, never trained. */
   readonly holdout?: boolean | undefined;
+}
+
+/** A picture that was read from a file. */
+export interface FileFrame extends Frame {
+  readonly version: FileVersion;
 }

@@ -1,4 +1,6 @@
 /** Counts what happens to the frames of a capture. */
+import type { CameraCounts } from "../capture/camera-live.ts";
+import type { GateCounts } from "../capture/frame-gate.ts";
 import type { SplatError } from "../errors.ts";
 import type { DeliveryEvent } from "../queue/deliver.ts";
 import type { Reconciled } from "../queue/reconcile.ts";
@@ -21,6 +23,12 @@ export interface CaptureCounts {
   readonly skipped: number;
   /** Set while the backend is not taking frames: why, in words. */
   readonly waiting: string | null;
+  /** Nothing new is taken until the user goes on. */
+  readonly paused: boolean;
+  /** What of a camera's pictures was worth sending; null for a folder. */
+  readonly gate: GateCounts | null;
+  /** What a live camera gave; absent for a folder and for a file. */
+  readonly camera?: CameraCounts | undefined;
 }
 
 export interface CaptureListener {
@@ -36,7 +44,7 @@ export interface CaptureSummary extends CaptureCounts {
   /** From the first frame taken to the last answer. */
   readonly seconds: number;
   readonly framesPerSecond: number;
-  /** With `once`: the whole folder was taken. Always true for a watch, which has no end but the user's. */
+  /** With `once`: the whole folder, or the whole video, was taken. Always true for a watch, which has no end but the user's. */
   readonly complete: boolean;
   /** What ended the capture early; null when it ran to its end. */
   readonly fatal: SplatError | null;
@@ -53,6 +61,9 @@ export class Tally {
   #startedMs: number | null = null;
   #endedMs = 0;
   #isOutageTold = false;
+  #isPaused = false;
+  #gate: GateCounts | null = null;
+  #camera: CameraCounts | undefined;
 
   constructor(listener: CaptureListener, spool: { readonly folder: string; readonly counts: SpoolCounts }) {
     this.#listener = listener;
@@ -68,6 +79,24 @@ export class Tally {
   /** An earlier run took it, and it has not changed. */
   takenBefore(): void {
     this.#takenBefore++;
+    this.#tell();
+  }
+
+  /** The capture is paused, or goes on. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#tell();
+  }
+
+  /** A camera's pictures have been looked at. */
+  gate(counts: GateCounts): void {
+    this.#gate = counts;
+    this.#tell();
+  }
+
+  /** A camera has given a picture, or was opened again. */
+  camera(counts: CameraCounts): void {
+    this.#camera = counts;
     this.#tell();
   }
 
@@ -162,6 +191,9 @@ export class Tally {
       unsent: waiting,
       notDurable: accepted,
       skipped: this.#skipped.size,
+      paused: this.#isPaused,
+      gate: this.#gate,
+      camera: this.#camera,
     };
   }
 }

@@ -10,6 +10,7 @@ import { refuse } from "../http/refuse.ts";
 import type { Log } from "../log.ts";
 import type { JointReading } from "../robot/joint-history.ts";
 import type { JointLookup } from "./joint-lookup.ts";
+import type { PauseSwitch } from "./pause.ts";
 
 /** What `service` says in GET /health: another program may have the port by now. */
 export const SERVICE = "splatctl-daemon";
@@ -27,6 +28,8 @@ export interface ControlParts {
   readonly takeJoints: ((body: unknown) => JointReading) | null;
   /** Where its joints come from, for whoever pushes in vain, such as `the serial port /dev/ttyACM0`; null = nowhere. */
   readonly jointsFrom: string | null;
+  /** Null when it captures nothing. */
+  readonly pause: Pick<PauseSwitch, "isPaused" | "set"> | null;
 }
 
 export interface ControlDeps extends ControlParts {
@@ -51,9 +54,10 @@ export function createControlApp(deps: ControlDeps): Hono {
   app.get("/health", (context) =>
     context.json({ ...identity, service: SERVICE, status: deps.state, ...deps.identity }),
   );
-  app.get("/status", (context) =>
-    context.json({ ...deps.status(), ...identity, ...deps.identity, state: deps.state }),
-  );
+  app.get("/status", (context) => {
+    const paused = deps.pause?.isPaused ?? false;
+    return context.json({ ...deps.status(), ...identity, ...deps.identity, state: deps.state, paused });
+  });
   app.get("/joints", async (context) => {
     const { at } = context.req.query();
     return context.json({ ...identity, ...(await jointsAt(deps, at, context.req.raw.signal)) });
@@ -62,6 +66,8 @@ export function createControlApp(deps: ControlDeps): Hono {
     const reading = takeJoints(deps, await readBody(context.req.raw, LIMITS.jsonBytes));
     return context.json({ ...identity, success: true, joint_angles: reading.anglesRad });
   });
+  app.post("/pause", (context) => context.json({ ...identity, ...pause(deps, true) }));
+  app.post("/resume", (context) => context.json({ ...identity, ...pause(deps, false) }));
   app.post("/stop", (context) => {
     deps.stop();
     return context.json({ ...identity, success: true, state: deps.state }, 202);
@@ -107,6 +113,16 @@ function takeJoints({ takeJoints: take, jointsFrom }: ControlDeps, bytes: Uint8A
   throw refuse("conflict", `joints are not pushed to this daemon: it has ${jointsFrom ?? "none at all"}`, {
     hint: "Push them to a daemon that was started for it, with `splatctl relay http`.",
   });
+}
+
+function pause({ pause: pauseSwitch }: ControlDeps, isPaused: boolean): object {
+  if (pauseSwitch === null) {
+    throw refuse("conflict", "this daemon captures nothing, so there is nothing to pause", {
+      hint: "See `splatctl ps` for one that captures.",
+    });
+  }
+  pauseSwitch.set(isPaused);
+  return { success: true, paused: isPaused };
 }
 
 /** What a parser of input says of it is an answer to whoever sent it; anything else is a bug. */

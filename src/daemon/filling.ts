@@ -1,22 +1,20 @@
-/** Puts a folder's frames into the spool as they appear, with the joints around their shutters. */
+/** Puts a source's frames into the spool as they come, with the joints around their shutters. */
 import { setMaxListeners } from "node:events";
-import type { Dataset } from "../capture/dataset.ts";
-import { watchFolder, type FolderOptions } from "../capture/folder.ts";
-import { frameNameFilter } from "../capture/frame-names.ts";
 import type { Frame, Sample } from "../capture/sample.ts";
 import { toSplatError, type SplatError } from "../errors.ts";
 import type { Spool } from "../queue/spool.ts";
-import type { CaptureOptions } from "./capture-folder.ts";
+import type { CaptureOptions } from "./capture-options.ts";
+import type { CaptureSource } from "./capture-source.ts";
 import type { CaptureListener, Tally } from "./capture-tally.ts";
-import { sendableFrames, toUpload, withJoints } from "./posing.ts";
+import { toUpload, withJoints } from "./posing.ts";
 
 /** What is filled, and from where. */
 export interface FillingWork {
   readonly options: CaptureOptions;
+  readonly source: CaptureSource;
   readonly listener: CaptureListener;
   readonly spool: Spool;
   readonly tally: Tally;
-  readonly dataset: Dataset | null;
 }
 
 /** A disk takes several files in the time of one, and a frame may wait for the joints just after its shutter. */
@@ -24,14 +22,14 @@ const PUTS_AT_ONCE = 16;
 /** How long frames that were read may take into the spool when the capture is to end: a full spool takes none. */
 const KEEP_MS = 3000;
 
-/** One pass over the folder: to its end with `once`, else until it is stopped. */
+/** One pass over the source: to its end, else until it is stopped. */
 interface Pass {
   readonly stop: AbortController;
   readonly filled: AbortController;
   readonly ended: Promise<void>;
 }
 
-/** Fills a spool from a folder. */
+/** Fills a spool from a source. */
 export class Filling {
   readonly #work: FillingWork;
   readonly #interrupt: AbortSignal;
@@ -71,7 +69,7 @@ export class Filling {
     return this.#pass?.filled.signal ?? AbortSignal.abort();
   }
 
-  /** Aborts when the folder cannot be read any more. */
+  /** Aborts when the source cannot be read any more. */
   get failed(): AbortSignal {
     return this.#failed.signal;
   }
@@ -88,12 +86,8 @@ export class Filling {
   }
 }
 
-/** With a data set, only the frames that it names. */
-async function fill(
-  { options, listener, spool, tally, dataset }: FillingWork,
-  signal: AbortSignal,
-): Promise<void> {
-  const posed = dataset && sendableFrames(dataset, (name, reason) => tally.reject(name, reason));
+async function fill(work: FillingWork, signal: AbortSignal): Promise<void> {
+  const { options, source, spool, tally } = work;
   const failed = new AbortController();
   const taking = AbortSignal.any([signal, failed.signal]);
   // What was read before the end is still put where it is safe, with the joints that are known now.
@@ -111,7 +105,7 @@ async function fill(
   setMaxListeners(4 * PUTS_AT_ONCE, keeping.signal);
   const putting = new Set<Promise<void>>();
   let turn: Promise<unknown> = Promise.resolve();
-  for await (const sample of watchFolder(options.folder, folderOptions(), taking)) {
+  for await (const sample of source.frames(work, taking)) {
     const put = putOne(sample)
       .catch((thrown: unknown) => failed.abort(thrown))
       .finally(() => putting.delete(put));
@@ -122,31 +116,12 @@ async function fill(
   if (!signal.aborted) failed.signal.throwIfAborted();
 
   async function putOne(sample: Sample<Frame>): Promise<void> {
-    const pose = posed?.get(sample.value.name);
     const before = turn;
     // Joints are asked for at once, but frames enter the spool in the order they came.
-    const mine = withJoints(sample, pose === undefined ? options.joints : undefined, keeping.signal);
+    const mine = withJoints(sample, options.joints, keeping.signal);
     turn = mine.then(() => before);
     await before;
-    await spool.put(toUpload(await mine, pose), sample.value.version, keeping.signal);
+    await spool.put(toUpload(await mine), sample.value.version, keeping.signal);
     tally.taken();
-  }
-
-  function folderOptions(): FolderOptions {
-    const isFrame = frameNameFilter(options);
-    return {
-      recursive: options.recursive === true || posed !== null,
-      once: options.once,
-      accepts: (name) => {
-        if (!isFrame(name)) return false;
-        if (posed === null || posed.has(name)) return true;
-        tally.skip(name);
-        return false;
-      },
-      onRejected: (name, reason) => tally.reject(name, reason),
-      onWarning: (line) => listener.onWarning(line),
-      takenBefore: (name) => spool.takenBefore(name),
-      onTakenBefore: () => tally.takenBefore(),
-    };
   }
 }

@@ -1,4 +1,4 @@
-/** Where a folder's frames were taken from: a data set's poses, sidecars, or the joints that the backend receives. */
+/** Where frames were taken from: a data set's poses, sidecars, or the joints that the backend receives. */
 import { join } from "node:path";
 import type { Client } from "../api/client.ts";
 import type { Dataset, DatasetCamera, DatasetFrame } from "../capture/dataset.ts";
@@ -49,11 +49,17 @@ export async function putDatasetScene(
   return `the scene now uses the data set's camera: ${camera.w}×${camera.h}, ${camera.model}${background}`;
 }
 
-/** A frame in the contract's words. What a data set says of it stands above its sidecar. */
-export function toUpload({ capturedAtS, value }: Sample<Frame>, posed: DatasetFrame | undefined): SpoolFrame {
-  const { frameId, name, bytes, mediaType, jointAngles, jointSamples } = value;
-  const pose = posed?.cameraToWorld ?? value.cameraToWorld;
-  const holdout = posed?.holdout ?? value.holdout;
+/** A frame with what a data set says of it, which stands above its sidecar. */
+export function posedBy(sample: Sample<Frame>, posed: DatasetFrame | undefined): Sample<Frame> {
+  if (posed === undefined) return sample;
+  const { cameraToWorld, holdout } = posed;
+  return { ...sample, value: { ...sample.value, cameraToWorld, holdout } };
+}
+
+/** A frame in the contract's words. */
+export function toUpload({ capturedAtS, value }: Sample<Frame>): SpoolFrame {
+  const { frameId, name, bytes, mediaType, jointAngles, jointSamples, holdout } = value;
+  const pose = value.cameraToWorld;
   return {
     frame: { bytes, mediaType, name },
     meta: {
@@ -96,5 +102,14 @@ export function noPoseWarning(folder: string): string {
     "no relay runs here, and the backend receives no joint angles. Every frame would be placed at the same spot.\n" +
     "  Run `splatctl relay` beside this for the arm's joints, or put a transforms.json, " +
     "or NAME.json with camera_to_world or joint_angles beside each NAME.jpg, into the folder."
+  );
+}
+
+/** The warning for a camera while no joints arrive. */
+export function noPoseWarningOfCamera(name: string): string {
+  return (
+    `nothing says where ${name} is: no relay runs here, and the backend receives no joint angles. ` +
+    "Every frame would be placed at the same spot.\n" +
+    "  Run `splatctl relay` beside this, or `splatctl up --webcam --relay serial` for both in one."
   );
 }

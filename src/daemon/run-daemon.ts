@@ -37,6 +37,8 @@ export interface DaemonOptions<T> {
 export interface DaemonContext {
   /** Aborts at the first Ctrl-C or POST /stop. */
   readonly signal: AbortSignal;
+  /** Let it end, as the first Ctrl-C does. */
+  readonly stop: () => void;
   /** The daemon's own server, no trailing slash. */
   readonly url: string;
   /** The work is under way: whoever waits for the start may go. */
@@ -45,7 +47,13 @@ export interface DaemonContext {
   readonly expose: (parts: Partial<ControlParts>) => void;
 }
 
-const NOTHING: ControlParts = { status: () => ({}), joints: null, takeJoints: null, jointsFrom: null };
+const NOTHING: ControlParts = {
+  status: () => ({}),
+  joints: null,
+  takeJoints: null,
+  jointsFrom: null,
+  pause: null,
+};
 
 /**
  * Run a daemon to its end. @returns what the work returned; null when it was interrupted instead of returning.
@@ -92,6 +100,9 @@ async function serve<T>(options: DaemonOptions<T>, { signal, stop }: StopSwitch)
     get jointsFrom() {
       return parts.jointsFrom;
     },
+    get pause() {
+      return parts.pause;
+    },
     stop: () => stop(),
     log,
   });
@@ -110,7 +121,7 @@ async function serve<T>(options: DaemonOptions<T>, { signal, stop }: StopSwitch)
       if (state === "starting") state = "running";
     };
     const expose = (more: Partial<ControlParts>): void => void (parts = { ...parts, ...more });
-    return await options.work({ signal, url: server.url, ready, expose });
+    return await options.work({ signal, stop: () => stop(), url: server.url, ready, expose });
   } catch (error) {
     if (signal.aborted && error instanceof SplatError && error.code === "interrupted") return null;
     throw error;

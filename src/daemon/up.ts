@@ -1,8 +1,10 @@
 /** Relay and capture in one process: joints first, so that frames find theirs, and last to end. */
 import { resolve } from "node:path";
 import type { Client } from "../api/client.ts";
+import { shownDevice } from "../capture/camera-address.ts";
 import { SplatError } from "../errors.ts";
-import { captureFolder, type CaptureOptions } from "./capture-folder.ts";
+import { captureFrames } from "./capture-frames.ts";
+import type { CaptureOptions } from "./capture-options.ts";
 import type { CaptureListener, CaptureSummary } from "./capture-tally.ts";
 import type { JointLookup } from "./joint-lookup.ts";
 import { DEFAULT_RELAY_HZ, type JointRoad, type RelaySettings } from "./joint-road.ts";
@@ -39,9 +41,15 @@ export interface UpSummary {
 export function describePlan({ capture, relay }: UpPlan): string {
   const parts = [
     relay === null ? [] : [`relay ${relay.source}`],
-    capture === null ? [] : [`capture ${resolve(capture.folder)}`],
+    capture === null ? [] : [`capture ${describeCaptured(capture)}`],
   ];
   return parts.flat().join(" + ");
+}
+
+/** What is captured, without what may be a secret. */
+function describeCaptured({ folder, camera }: CaptureOptions): string {
+  if (camera === undefined) return resolve(folder);
+  return camera.device === null ? "webcam" : `webcam ${shownDevice(camera.device)}`;
 }
 
 /**
@@ -71,7 +79,7 @@ export async function runUp(
   const capturing =
     capture === null
       ? Promise.resolve(null)
-      : captureFolder(
+      : captureFrames(
           client,
           { ...capture, joints: running?.relay ?? parts.elsewhere, relaysItself: running !== null },
           listener,

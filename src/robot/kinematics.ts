@@ -29,6 +29,12 @@ export function gripperFramePose(jointsRad: readonly number[], zeroOffsetsRad?: 
   return multiply(gripperPose(jointsRad, zeroOffsetsRad), GRIPPER_FRAME_STEP);
 }
 
+/** [7,3] m in `base_link`: its origin, the five joints from pan to wrist roll, the point between the fingertips. */
+export function armPoints(jointsRad: readonly number[]): number[][] {
+  const joints = linkPoses(jointsRad).map(originOf);
+  return [[0, 0, 0], ...joints, originOf(gripperFramePose(jointsRad))];
+}
+
 /**
  * [16] row-major camera → world, world = `base_link`, metres, OpenGL camera axes (x right, y up, looks along −z):
  * FK(`gripper_link`) · mount · diag(1, −1, −1, 1). The mount has OpenCV axes, as in the HTTP contract.

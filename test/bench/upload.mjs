@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { createClient } from "../../dist/api/client.js";
 import { watchFolder } from "../../dist/capture/folder.js";
-import { captureFolder } from "../../dist/daemon/capture-folder.js";
+import { captureFrames } from "../../dist/daemon/capture-frames.js";
 import { toUpload } from "../../dist/daemon/posing.js";
 import { openSpool } from "../../dist/queue/open-spool.js";
 import { uploadFrames } from "../../dist/queue/uploader.js";
@@ -85,7 +85,7 @@ async function direct(url, folder) {
 async function throughSpool(url, folder, spoolDir) {
   const listener = { onCounts: () => {}, onNote: () => {}, onWarning: () => {} };
   const startMs = performance.now();
-  const { accepted } = await captureFolder(
+  const { accepted } = await captureFrames(
     createClient({ url }),
     { folder, spoolDir, once: true },
     listener,

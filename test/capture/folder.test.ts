@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { frameNameFilter } from "../../src/capture/frame-names.ts";
 import { watchFolder, type FolderOptions } from "../../src/capture/folder.ts";
-import type { Frame, Sample } from "../../src/capture/sample.ts";
+import type { FileFrame, Sample } from "../../src/capture/sample.ts";
 import { picture, jpeg, png, tempFolder } from "../helpers/pictures.ts";
 
 /** A watch under way: its frames as they come, and what it told. */
@@ -24,7 +24,7 @@ function start(dir: string, options: Partial<FolderOptions> = {}) {
     },
     controller.signal,
   );
-  const next = async (): Promise<Sample<Frame>> => {
+  const next = async (): Promise<Sample<FileFrame>> => {
     const { value, done } = await frames.next();
     if (done === true) throw new Error("the watch has ended");
     return value;
@@ -35,7 +35,7 @@ function start(dir: string, options: Partial<FolderOptions> = {}) {
 
 async function drain(dir: string, options: Partial<FolderOptions> = {}) {
   const watch = start(dir, { once: true, ...options });
-  const samples: Sample<Frame>[] = [];
+  const samples: Sample<FileFrame>[] = [];
   for await (const sample of watch.frames) samples.push(sample);
   return { samples, names: samples.map(({ value }) => value.name), rejected: watch.rejected };
 }

@@ -1,6 +1,7 @@
 import { expect, it, test } from "vitest";
 import type { Hono } from "hono";
 import { createControlApp, type ControlDeps } from "../../src/daemon/control-app.ts";
+import { PauseSwitch } from "../../src/daemon/pause.ts";
 import { SplatError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { json, refusalOf } from "../helpers/backend-fixture.ts";
@@ -19,6 +20,7 @@ function daemon(deps: Partial<ControlDeps> = {}): { app: Hono; logged: string[];
     joints: null,
     takeJoints: null,
     jointsFrom: null,
+    pause: null,
     stop: () => void stops++,
     log: createLog("quiet", (line) => logged.push(line)),
     ...deps,
@@ -47,7 +49,31 @@ test("it is ended by POST alone, answering first, and again if asked again", asy
   expect(stops()).toBe(2);
 });
 
-it.each(["/health", "/status", "/joints", "/update-joint-angles", "/stop"])(
+test("a capture is paused and goes on, as often as asked; the status tells", async () => {
+  const pause = new PauseSwitch();
+  const { app } = daemon({ pause });
+  const paused = async (): Promise<unknown> => await (await app.request("/status")).json();
+  for (const [path, isPaused] of [
+    ["/pause", true],
+    ["/pause", true],
+    ["/resume", false],
+    ["/resume", false],
+  ] as const) {
+    const answer = await app.request(path, { method: "POST" });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { success: true, paused: isPaused }]);
+    expect(pause.isPaused).toBe(isPaused);
+    expect(await paused()).toMatchObject({ paused: isPaused });
+  }
+  expect(await refusalOf(await app.request("/pause"))).toMatchObject({ status: 405 });
+});
+
+test.each(["/pause", "/resume"])("%s of a daemon that captures nothing is a conflict", async (path) => {
+  const refusal = await refusalOf(await daemon().app.request(path, { method: "POST" }));
+  expect(refusal).toMatchObject({ status: 409, code: "conflict" });
+  expect(refusal.message).toContain("captures nothing");
+});
+
+it.each(["/health", "/status", "/joints", "/update-joint-angles", "/pause", "/resume", "/stop"])(
   "turns foreign pages away from %s",
   async (path) => {
     const { app, stops } = daemon();

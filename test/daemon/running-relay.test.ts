@@ -22,6 +22,7 @@ async function standIn(runDir: string, name: string, what: string, { relays = tr
     joints: relay,
     takeJoints: null,
     jointsFrom: null,
+    pause: null,
     stop: () => undefined,
     log: silentLog,
   });

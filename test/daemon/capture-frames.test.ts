@@ -2,7 +2,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/api/client.ts";
-import { captureFolder, type CaptureOptions } from "../../src/daemon/capture-folder.ts";
+import { captureFrames } from "../../src/daemon/capture-frames.ts";
+import type { FolderCapture } from "../../src/daemon/capture-options.ts";
 import type { CaptureCounts } from "../../src/daemon/capture-tally.ts";
 import { STATUS, answer, no } from "../api/answers.ts";
 import { nobody } from "../helpers/loopback.ts";
@@ -10,7 +11,7 @@ import { jpeg, png, tempFolder } from "../helpers/pictures.ts";
 import { uploadBackend } from "../helpers/upload-backend.ts";
 
 /** The spool lies beside the folder, and goes with it. */
-function capture(url: string, options: Omit<CaptureOptions, "spoolDir">) {
+function capture(url: string, options: Omit<FolderCapture, "spoolDir">) {
   const controller = new AbortController();
   onTestFinished(() => controller.abort());
   const notes: string[] = [];
@@ -21,7 +22,7 @@ function capture(url: string, options: Omit<CaptureOptions, "spoolDir">) {
     onNote: (line: string) => notes.push(line),
     onWarning: (line: string) => warnings.push(line),
   };
-  const ended = captureFolder(
+  const ended = captureFrames(
     createClient({ url }),
     { ...options, spoolDir: join(options.folder, ".spool") },
     listener,
