@@ -4,6 +4,7 @@ import { detachedEnvironment, type Config } from "../config.ts";
 import { DAEMON_NAME } from "../daemon/daemon-name.ts";
 import type { DaemonContext } from "../daemon/run-daemon.ts";
 import { createLog, type Log } from "../log.ts";
+import type { HeldLines } from "../tui/held-lines.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
 import { logFor, sceneOf, type BackendFlags } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
@@ -19,6 +20,8 @@ export interface DaemonFlags extends BackendFlags {
 export interface DaemonTerminal {
   readonly log: Log;
   readonly line: ProgressLine;
+  /** What is told, where the work is to show a screen in place of the line; else null. */
+  readonly held: HeldLines | null;
 }
 
 /** A daemon's work, as a command gives it. */
@@ -30,14 +33,18 @@ export interface DaemonJob<T> {
   readonly relays: boolean;
   /** Port of its server; default any free one. */
   readonly port?: number | undefined;
+  /** Whether the work shows a screen where it can: on a terminal that it is not hidden from. */
+  readonly hasScreen?: boolean | undefined;
   readonly work: (context: DaemonContext, terminal: DaemonTerminal) => Promise<T>;
 }
 
 /** Add `--name` and `--detach`. */
 export function withDaemon(command: Command): Command {
   return command
+    .optionsGroup("Daemon:")
     .option("--name <name>", "what it is called, to run several at once (default: as the scene)", daemonName)
-    .option("--detach", "go on in the background; see splatctl ps, logs and down");
+    .option("--detach", "go on in the background: see splatctl ps, logs and down")
+    .optionsGroup("Options:");
 }
 
 /** A parser for names of daemons. */
@@ -59,7 +66,7 @@ export async function runAsDaemon<T>(flags: DaemonFlags, job: DaemonJob<T>): Pro
     return null;
   }
   const { runDaemon } = await import("../daemon/run-daemon.ts");
-  const terminal = await openTerminal(flags, config);
+  const terminal = await openTerminal(flags, config, job.hasScreen === true);
   const { runDir, url: backend, detachedLog: logPath } = config;
   const { log } = terminal;
   try {
@@ -92,12 +99,31 @@ async function startDetached(name: string, flags: DaemonFlags, { runDir, logDir 
   );
 }
 
-async function openTerminal(flags: DaemonFlags, { detachedLog }: Config): Promise<DaemonTerminal> {
+async function openTerminal(
+  flags: DaemonFlags,
+  { detachedLog }: Config,
+  hasScreen: boolean,
+): Promise<DaemonTerminal> {
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
+  const { level } = logFor(flags);
   const isShown = detachedLog === undefined && flags.quiet !== true;
+  if (isShown && hasScreen && flags.json !== true) {
+    const held = await holdLines();
+    if (held !== null) {
+      const line = { ...hiddenProgressLine(), end: () => held.release(process.stderr) };
+      return { log: createLog(level, (text) => held.say(text.trimEnd())), line, held };
+    }
+  }
   const line = isShown ? await openProgressLine() : hiddenProgressLine();
   // Lines that are read later say when they were written.
   const stamp = (): string => (detachedLog === undefined ? "" : `${new Date().toISOString()} `);
-  const log = createLog(logFor(flags).level, (text) => line.say(`${stamp()}${text.trimEnd()}`));
-  return { log, line };
+  const log = createLog(level, (text) => line.say(`${stamp()}${text.trimEnd()}`));
+  return { log, line, held: null };
+}
+
+/** Null where no screen can be shown. */
+async function holdLines(): Promise<HeldLines | null> {
+  const { canShowScreen } = await import("./status-screen.ts");
+  if (!canShowScreen(process.stderr)) return null;
+  return new (await import("../tui/held-lines.ts")).HeldLines();
 }

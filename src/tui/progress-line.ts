@@ -1,4 +1,6 @@
 /** One line about work that goes on: it moves on a terminal, and repeats every few seconds in a pipe. */
+import { hasColour } from "../colour.ts";
+import { redact } from "../redact.ts";
 
 export interface ProgressLine {
   /** What to show now. */
@@ -22,21 +24,22 @@ export async function openProgressLine(
 
 /** A progress line that shows nothing but what must stay. */
 export function hiddenProgressLine(stream: NodeJS.WritableStream = process.stderr): ProgressLine {
-  return { update: () => undefined, say: (line) => stream.write(`${line}\n`), end: () => undefined };
+  return { update: () => undefined, say: (line) => stream.write(`${redact(line)}\n`), end: () => undefined };
 }
 
 async function spinnerLine(stream: NodeJS.WriteStream): Promise<ProgressLine> {
   const { default: ora } = await import("ora");
   // With discardStdin the terminal would stop turning Ctrl-C into a signal. That this is a terminal is known already;
   // left to itself, ora is silent wherever CI is set.
-  const spinner = ora({ stream, discardStdin: false, isEnabled: true }).start();
+  const color = hasColour("stderr") ? "cyan" : false;
+  const spinner = ora({ stream, discardStdin: false, isEnabled: true, color }).start();
   return {
     update(text) {
-      spinner.text = text;
+      spinner.text = redact(text);
     },
     say(line) {
       spinner.clear();
-      stream.write(`${line}\n`);
+      stream.write(`${redact(line)}\n`);
       spinner.render();
     },
     end: () => void spinner.stop(),
@@ -47,7 +50,7 @@ function plainLine(stream: NodeJS.WritableStream, intervalMs: number): ProgressL
   let latest = "";
   let shown = "";
   const show = (): void => {
-    if (latest !== shown) stream.write(`${latest}\n`);
+    if (latest !== shown) stream.write(`${redact(latest)}\n`);
     shown = latest;
   };
   const timer = setInterval(show, intervalMs);
@@ -56,7 +59,7 @@ function plainLine(stream: NodeJS.WritableStream, intervalMs: number): ProgressL
     update(text) {
       latest = text;
     },
-    say: (line) => stream.write(`${line}\n`),
+    say: (line) => stream.write(`${redact(line)}\n`),
     end: () => clearInterval(timer),
   };
 }

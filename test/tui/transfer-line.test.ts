@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { bytes, duration } from "../../src/commands/describe.ts";
+import { bytes, duration } from "../../src/quantities.ts";
 import { SplatError } from "../../src/errors.ts";
 import { describeTransfer, openTransferLine } from "../../src/tui/transfer-line.ts";
 import { TransferTally } from "../../src/tui/transfer-tally.ts";
