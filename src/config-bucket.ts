@@ -3,7 +3,9 @@
  * that are kept are for one bucket alone and go with no other.
  */
 import { existsSync } from "node:fs";
+import type { Found } from "./config-lookup.ts";
 import { SplatError } from "./errors.ts";
+import { keepSecret } from "./redact.ts";
 import type { BucketKeys } from "./secrets-file.ts";
 import type { KeptBucket, UserConfig } from "./user-config.ts";
 
@@ -52,6 +54,7 @@ export const NO_BUCKET_HINT =
 /** What the environment gives; what is blank counts as not set. */
 export function givenParts(env: NodeJS.ProcessEnv): BucketParts {
   const given = (name: string): string | undefined => env[name]?.trim() || undefined;
+  keepSecret(given("AWS_ACCESS_KEY_ID"), given("AWS_SECRET_ACCESS_KEY"), given("AWS_SESSION_TOKEN"));
   return {
     endpoint: given("R2_ENDPOINT_URL"),
     bucket: given("R2_BUCKET_NAME"),
@@ -62,33 +65,84 @@ export function givenParts(env: NodeJS.ProcessEnv): BucketParts {
   };
 }
 
+/** Of a bucket, what is given or kept, by the name of its setting, and where. */
+export type BucketFound = Readonly<
+  Record<"endpoint" | "name" | "public_url" | keyof BucketKeysFound, Found<string> | undefined>
+>;
+
+type BucketKeysFound = Readonly<
+  Record<"access_key_id" | "secret_access_key" | "session_token", Found<string> | undefined>
+>;
+
+interface BucketFiles {
+  readonly user: UserConfig;
+  readonly userFile: string;
+  readonly secretsFile: string;
+}
+
 /**
- * As `resolveBucket` of `config.ts`. Where the environment names no bucket, keys kept for the one kept win over those of
- * the environment: whoever uses AWS has such set, and they are nothing for another server to see.
+ * What there is of a bucket's settings, enough or not. Where the environment names no bucket, keys kept for the one kept
+ * win over those of the environment: whoever uses AWS has such set, and they are nothing for another server to see.
+ * Throws `bad_input` when the file of secrets cannot be read.
  */
+export async function findBucket(env: NodeJS.ProcessEnv, files: BucketFiles): Promise<BucketFound> {
+  const given = givenParts(env);
+  const { bucket: own } = files.user;
+  const isNamed = given.endpoint !== undefined || given.bucket !== undefined;
+  const endpoint = first(given.endpoint, "R2_ENDPOINT_URL", own?.endpoint, files.userFile);
+  const name = first(given.bucket, "R2_BUCKET_NAME", own?.name, files.userFile);
+  const kept =
+    isNamed && hasKey(given) ? undefined : await keptKeys(files.secretsFile, endpoint?.value, name?.value);
+  const isKept = kept !== undefined;
+  const key = (value: string | undefined, variable: string, ours?: string): Found<string> | undefined =>
+    first(isKept ? undefined : value, variable, ours, files.secretsFile);
+  return {
+    endpoint,
+    name,
+    public_url: first(given.publicUrl, "R2_PUBLIC_URL", publicUrlOf(env, own), files.userFile),
+    access_key_id: key(given.accessKeyId, "AWS_ACCESS_KEY_ID", kept?.accessKeyId),
+    secret_access_key: key(given.secretAccessKey, "AWS_SECRET_ACCESS_KEY", kept?.secretAccessKey),
+    session_token: key(given.sessionToken, "AWS_SESSION_TOKEN"),
+  };
+}
+
+function first(
+  given: string | undefined,
+  variable: string,
+  kept: string | undefined,
+  file: string,
+): Found<string> | undefined {
+  if (given !== undefined) return { value: given, origin: "environment", source: variable };
+  return kept === undefined ? undefined : { value: kept, origin: "user settings", source: file };
+}
+
+/** As `resolveBucket` of `config.ts`. */
 export async function bucketOf(
   env: NodeJS.ProcessEnv,
-  { user, secretsFile }: { readonly user: UserConfig; readonly secretsFile: string },
+  files: BucketFiles,
 ): Promise<BucketConfig | undefined> {
   const given = givenParts(env);
+  const { bucket: own } = files.user;
   const isNamed = given.endpoint !== undefined || given.bucket !== undefined;
-  if (!isNamed && user.bucket === undefined) return undefined;
-  const endpoint = given.endpoint ?? user.bucket?.endpoint;
-  const bucket = given.bucket ?? user.bucket?.name;
-  const kept = isNamed && hasKey(given) ? undefined : await keptKeys(secretsFile, endpoint, bucket);
-  const keys = kept ?? givenKeys(given);
-  if (endpoint === undefined || bucket === undefined || keys === undefined) {
-    throw incomplete({ ...given, endpoint, bucket }, isNamed ? undefined : user.bucket);
+  if (!isNamed && own === undefined) return undefined;
+  const found = await findBucket(env, files);
+  const [endpoint, bucket] = [found.endpoint?.value, found.name?.value];
+  const [id, secret] = [found.access_key_id, found.secret_access_key];
+  if (endpoint === undefined || bucket === undefined || id === undefined || secret === undefined) {
+    throw incomplete({ ...given, endpoint, bucket }, isNamed ? undefined : own);
   }
-  const keysFrom = kept === undefined ? "environment" : "user settings";
+  const keysFrom = id.origin === "environment" ? "environment" : "user settings";
+  const { session_token: session } = found;
   return Object.freeze({
     endpoint,
     bucket,
-    ...keys,
-    publicUrl: publicUrlOf(env, user.bucket) ?? null,
+    accessKeyId: id.value,
+    secretAccessKey: secret.value,
+    ...(session === undefined ? {} : { sessionToken: session.value }),
+    publicUrl: found.public_url?.value ?? null,
     namesFrom: isNamed ? "environment" : "user settings",
     keysFrom,
-    mayWrite: kept === undefined || !isReadOnly(user.bucket, endpoint, bucket),
+    mayWrite: keysFrom === "environment" || !isReadOnly(own, endpoint, bucket),
   });
 }
 
@@ -143,16 +197,6 @@ export function missingVariables(
     AWS_SECRET_ACCESS_KEY: parts.secretAccessKey,
   };
   return Object.entries(needed).flatMap(([name, value]) => (value === undefined ? [name] : []));
-}
-
-/** The pair of the environment, with what goes with it; undefined when there is none, or half of one. */
-function givenKeys({
-  accessKeyId,
-  secretAccessKey,
-  sessionToken,
-}: BucketParts): (BucketKeys & { readonly sessionToken?: string }) | undefined {
-  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 async function keptKeys(

@@ -3,27 +3,37 @@
  * frozen value.
  * The only reader of `process.env`.
  */
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
+import { MAIN_SCENE } from "./api/limits.ts";
 import {
   bucketOf,
+  findBucket,
   bucketVariables,
   givenParts,
   publicUrlOf,
   type BucketConfig,
   type BucketParts,
 } from "./config-bucket.ts";
+import { commandVariables, modalVariables } from "./config-child.ts";
+import { lookUpList, lookUpText, type Found, type Origin, type Sources } from "./config-lookup.ts";
+import { cacheDir, configDir, given, stateDir } from "./config-places.ts";
+import { strayAmong } from "./config-keys.ts";
+import { placesOf, PROJECT_FILE, readSources, readUser, userPlaces, type Places } from "./config-sources.ts";
+import { DEFAULT_PORT } from "./api/limits.ts";
+import { listSettings, type Settings } from "./config-settings.ts";
+import { surroundingsOf, type Surroundings } from "./config-surroundings.ts";
+import { proxyOf, type Proxy } from "./config-proxy.ts";
+import { loadedForProduction, terminalTraits, type TerminalTraits } from "./config-terminal.ts";
 import { SplatError } from "./errors.ts";
 import type { Project } from "./project-file.ts";
+import { keepSecret, loginOf } from "./redact.ts";
 import type { BackendSecrets } from "./secrets-file.ts";
 import type { UserConfig } from "./user-config.ts";
 
-/** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
-export const DEFAULT_PORT = 7860;
-
-/** Where each setting came from; printed so nobody wonders which backend a command talks to. */
-export type Origin = "flag" | "environment" | "project file" | "user settings" | "default";
+export { DEFAULT_PORT } from "./api/limits.ts";
+export { PROJECT_FILE } from "./config-sources.ts";
+export type { Origin } from "./config-lookup.ts";
+export type { Setting, Settings } from "./config-settings.ts";
 
 export interface Config {
   /** Base URL of the backend, no trailing slash. */
@@ -58,6 +68,10 @@ export interface Config {
   readonly detachedLog: string | undefined;
   /** What the project file of the current folder says; empty when there is none. */
   readonly project: Project;
+  /** Address of a network camera, which may hold its password. Never printed. */
+  readonly cameraUrl: string | undefined;
+  /** What requests over https go through. Never printed. */
+  readonly proxy: Proxy | undefined;
   /** Browser origins the embedded backend accepts. */
   readonly corsOrigins: readonly string[];
 }
@@ -79,9 +93,6 @@ export interface ConfigFlags {
   readonly python?: string | undefined;
 }
 
-/** The project file, in the folder where splatctl is called. */
-export const PROJECT_FILE = "splatctl.json";
-
 /** How a detached daemon is told where its output goes; set for it alone. */
 const DETACHED_LOG_VARIABLE = "SPLAT_DETACHED_LOG";
 
@@ -94,42 +105,75 @@ export async function resolveConfig(
   env: NodeJS.ProcessEnv = process.env,
   folder = ".",
 ): Promise<Config> {
-  const project = await readProject(join(folder, PROJECT_FILE));
-  const ownDir = configDir(env);
-  const userFile = join(ownDir, "config.json");
-  const secretsFile = join(ownDir, "secrets.json");
-  const user = await readUser(userFile);
-  const state = join(stateDir(env), "splatctl");
-  const localUrl = `http://127.0.0.1:${DEFAULT_PORT}`;
-  const [rawUrl, urlOrigin] = pickUrl(flags.url, env["SPLAT_API_URL"], project.url, user.url, localUrl);
-  const url = parseUrl(rawUrl);
-  const kept = await readKept(secretsFile, url);
-  const ownToken = nonEmpty(env["SPLAT_API_TOKEN"]);
-  const [dataDir] = pick(flags.data, env["SPLAT_DATA_DIR"], undefined, "splatctl-data");
-  const [spoolDir] = pick(flags.spool, env["SPLAT_SPOOL_DIR"], project.spool, join(state, "spool"));
+  const { sources, project, user, kept, url } = await readSources(flags, env, folder, parseUrl);
+  const { dataDir, spoolDir, runDir, logDir } = ownFolders(sources);
+  const { userFile, secretsFile } = sources;
+  const token = lookUpText("token", sources);
+  const cameraUrl = lookUpText("camera_url", sources)?.value;
+  keepSecret(token?.value, ...loginOf(cameraUrl));
   return Object.freeze({
-    url,
-    urlOrigin,
-    token: ownToken ?? kept.token,
-    ownToken,
+    url: url.value,
+    urlOrigin: url.origin,
+    token: token?.value,
+    ownToken: token?.origin === "environment" ? token.value : undefined,
     proxyAuth: resolveProxyAuth(env) ?? proxyAuthOf(kept),
-    scene: flags.scene ?? nonEmpty(env["SPLAT_SCENE"]) ?? project.scene ?? user.scene,
+    scene: lookUpText("scene", sources)?.value,
     user,
     userFile,
     secretsFile,
-    dataDir,
-    spoolDir,
-    runDir: nonEmpty(env["SPLAT_RUN_DIR"]) ?? join(state, "run"),
-    logDir: nonEmpty(env["SPLAT_LOG_DIR"]) ?? join(state, "log"),
+    dataDir: dataDir.value,
+    spoolDir: spoolDir.value,
+    runDir: runDir.value,
+    logDir: logDir.value,
     cacheDir: join(cacheDir(env), "splatctl"),
-    python: flags.python ?? nonEmpty(env["SPLAT_PYTHON"]),
-    detachedLog: nonEmpty(env[DETACHED_LOG_VARIABLE]),
+    python: lookUpText("python", sources)?.value,
+    detachedLog: given(env[DETACHED_LOG_VARIABLE]),
     project,
-    corsOrigins: (env["SPLAT_CORS_ORIGINS"] ?? "")
-      .split(",")
-      .map((origin) => origin.trim().replace(/\/$/, ""))
-      .filter((origin) => origin !== ""),
+    corsOrigins: lookUpList("cors_origins", sources),
+    cameraUrl,
+    proxy: resolveProxy(env),
   });
+}
+
+/**
+ * Every setting with its value and where that came from, whether it can be used or not. Throws `bad_input` when a file of
+ * settings cannot be read.
+ */
+export async function resolveSettings(
+  flags: ConfigFlags,
+  env: NodeJS.ProcessEnv = process.env,
+  folder = ".",
+): Promise<Settings> {
+  const { sources, user, url } = await readSources(flags, env, folder, usableUrl);
+  const { dataDir, spoolDir, runDir, logDir } = ownFolders(sources);
+  const { userFile, secretsFile } = sources;
+  const bucket = await findBucket(env, { user, userFile, secretsFile });
+  const scene = lookUpText("scene", sources, MAIN_SCENE);
+  const usual = { url, scene, data: dataDir, spool: spoolDir, run_dir: runDir, log_dir: logDir };
+  return listSettings(sources, usual, bucket);
+}
+
+/** Folders that have a usual place. */
+function ownFolders(
+  sources: Sources,
+): Readonly<Record<"dataDir" | "spoolDir" | "runDir" | "logDir", Found<string>>> {
+  const state = join(stateDir(sources.env), "splatctl");
+  return {
+    dataDir: lookUpText("data", sources, "splatctl-data"),
+    spoolDir: lookUpText("spool", sources, join(state, "spool")),
+    runDir: lookUpText("run_dir", sources, join(state, "run")),
+    logDir: lookUpText("log_dir", sources, join(state, "log")),
+  };
+}
+
+/** Files and folders of settings and of what is kept, whatever is in them; nothing is read. */
+export function resolvePlaces(env: NodeJS.ProcessEnv = process.env): Places {
+  return placesOf(env);
+}
+
+/** Variables that begin as ours do and mean nothing to splatctl. */
+export function resolveStrayVariables(env: NodeJS.ProcessEnv = process.env): string[] {
+  return strayAmong(Object.keys(env));
 }
 
 /**
@@ -154,11 +198,15 @@ export function resolveBucketParts(env: NodeJS.ProcessEnv = process.env): Bucket
   return givenParts(env);
 }
 
+/** What the environment alone says, whatever files of settings do. Throws nothing. */
+export function resolveSurroundings(env: NodeJS.ProcessEnv = process.env): Surroundings {
+  return surroundingsOf(env, { config: configDir(env), state: join(stateDir(env), "splatctl") });
+}
+
 /** The user's own settings and the files that hold them. Throws `bad_input` when they cannot be read. */
 export async function resolveUserFiles(env: NodeJS.ProcessEnv = process.env): Promise<UserFiles> {
-  const folder = configDir(env);
-  const userFile = join(folder, "config.json");
-  return { user: await readUser(userFile), userFile, secretsFile: join(folder, "secrets.json") };
+  const places = userPlaces(env);
+  return { user: await readUser(places.userFile), ...places };
 }
 
 /**
@@ -166,8 +214,9 @@ export async function resolveUserFiles(env: NodeJS.ProcessEnv = process.env): Pr
  * Throws `not_configured` naming what is missing of half a one.
  */
 export function resolveProxyAuth(env: NodeJS.ProcessEnv = process.env): ProxyAuth | undefined {
-  const key = nonEmpty(env["SPLAT_PROXY_KEY"]);
-  const secret = nonEmpty(env["SPLAT_PROXY_SECRET"]);
+  const key = given(env["SPLAT_PROXY_KEY"]);
+  const secret = given(env["SPLAT_PROXY_SECRET"]);
+  keepSecret(key, secret);
   if (key === undefined && secret === undefined) return undefined;
   if (key !== undefined && secret !== undefined) return { key, secret };
   const missing = key === undefined ? "SPLAT_PROXY_KEY" : "SPLAT_PROXY_SECRET";
@@ -182,6 +231,21 @@ function proxyAuthOf({ proxyKey, proxySecret }: BackendSecrets): ProxyAuth | und
     : { key: proxyKey, secret: proxySecret };
 }
 
+/** What may be shown on this process's terminal: the one place that decides about colours. */
+export function resolveTerminal(): TerminalTraits {
+  return terminalTraits(process.env, given(process.env[DETACHED_LOG_VARIABLE]) !== undefined);
+}
+
+/** Load a library in its production build. */
+export function loadForProduction<T>(load: () => Promise<T>): Promise<T> {
+  return loadedForProduction(process.env, load);
+}
+
+/** What a request over https goes through, where HTTPS_PROXY names something. Its login is never printed. */
+export function resolveProxy(env: NodeJS.ProcessEnv = process.env): Proxy | undefined {
+  return proxyOf(env);
+}
+
 type LerobotVariable = "HF_LEROBOT_CALIBRATION" | "HF_LEROBOT_HOME" | "HF_HOME" | "XDG_CACHE_HOME";
 
 /** The variables by which LeRobot's files are found, as its own programs read them. */
@@ -193,51 +257,14 @@ export function resolveLerobotPlaces(
 }
 
 /**
- * Where programs of this user keep state that outlives them (XDG Base Directory Specification 0.8; the platform's own
- * place on macOS and Windows). Relative paths in the variable are to be ignored, says the specification.
- */
-function stateDir(env: NodeJS.ProcessEnv): string {
-  const named = nonEmpty(env["XDG_STATE_HOME"]);
-  if (named !== undefined && isAbsolute(named)) return named;
-  if (process.platform === "darwin") return join(homedir(), "Library", "Application Support");
-  if (process.platform === "win32") return env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local");
-  return join(homedir(), ".local", "state");
-}
-
-/**
- * Where the user's own settings lie: a folder of ours alone (XDG Base Directory Specification 0.8; the platform's own
- * place on macOS and Windows).
- */
-function configDir(env: NodeJS.ProcessEnv): string {
-  const named = nonEmpty(env["SPLAT_CONFIG_DIR"]);
-  if (named !== undefined) return named;
-  const base = nonEmpty(env["XDG_CONFIG_HOME"]);
-  if (base !== undefined && isAbsolute(base)) return join(base, "splatctl");
-  if (process.platform === "darwin") return join(homedir(), "Library", "Preferences", "splatctl");
-  if (process.platform === "win32") {
-    return join(env["APPDATA"] ?? join(homedir(), "AppData", "Roaming"), "splatctl");
-  }
-  return join(homedir(), ".config", "splatctl");
-}
-
-/** Where programs of this user keep what can be made again; as {@link stateDir}. */
-function cacheDir(env: NodeJS.ProcessEnv): string {
-  const named = nonEmpty(env["XDG_CACHE_HOME"]);
-  if (named !== undefined && isAbsolute(named)) return named;
-  if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
-  if (process.platform === "win32") return env["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local");
-  return join(homedir(), ".cache");
-}
-
-/**
  * The environment for a Python backend: this process's, where its token is, what is given, and the bucket alone that it
  * is to use: what is kept here travels as variables, because command lines are visible to all, and none is left over.
  */
 export function pythonEnvironment(
-  given: NodeJS.ProcessEnv,
+  variables: NodeJS.ProcessEnv,
   bucket: BucketConfig | undefined,
 ): NodeJS.ProcessEnv {
-  return { ...process.env, ...given, ...bucketVariables(bucket), PYTHONUNBUFFERED: "1" };
+  return { ...process.env, ...variables, ...bucketVariables(bucket), PYTHONUNBUFFERED: "1" };
 }
 
 /** The environment for a detached daemon: this process's, and where the daemon's output goes. */
@@ -245,90 +272,29 @@ export function detachedEnvironment(logPath: string): NodeJS.ProcessEnv {
   return { ...process.env, [DETACHED_LOG_VARIABLE]: logPath };
 }
 
-/**
- * The environment for Modal's program: this process's without what is ours to know, and with `variables`,
- * and so set that it prints plain text, at once, and folds no line: it takes a pipe for a terminal of 80 columns.
- */
+/** As `config-child.ts` says: this process's environment for Modal's program. */
 export function modalEnvironment(
   variables: Readonly<Record<string, string>> = {},
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const ours =
-    /^(?:SPLAT_.*|R2_.*|AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)|FORCE_COLOR|CLICOLOR_FORCE)$/;
-  const inherited = Object.entries(env).flatMap(([name, value]) =>
-    value === undefined || ours.test(name) ? [] : [[name, value] as const],
-  );
-  const printing = {
-    COLUMNS: "1000",
-    NO_COLOR: "1",
-    PYTHONUTF8: "1",
-    PYTHONIOENCODING: "utf-8",
-    PYTHONUNBUFFERED: "1",
-  };
-  return { ...Object.fromEntries(inherited), ...printing, ...variables };
+  return modalVariables(variables, env);
 }
 
-/**
- * The environment for a command of the user's: this process's without the secrets that are ours to know, nor which bucket
- * is read, and with `variables`.
- */
+/** As `config-child.ts` says: this process's environment for a command of the user's. */
 export function commandEnvironment(
   variables: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const ours = /^(?:(?:AWS|R2)_.*|SPLAT_CHUNK_.*|(?:SPLAT|MODAL)_.*(?:TOKEN|KEY|SECRET).*)$/i;
-  const inherited = Object.entries(env).flatMap(([name, value]) =>
-    value === undefined || ours.test(name) ? [] : [[name, value] as const],
-  );
-  return { ...Object.fromEntries(inherited), ...variables };
+  return commandVariables(variables, env);
 }
 
-/** What reads it is loaded only where there is one: it takes a tenth of a second. */
-async function readProject(path: string): Promise<Project> {
-  if (!existsSync(path)) return {};
-  const { readProjectFile } = await import("./project-file.ts");
-  return await readProjectFile(path);
+/** What cannot be a URL is shown as it is. */
+function usableUrl(text: string): string {
+  return URL.canParse(text) ? withoutSlash(new URL(text)) : text;
 }
 
-/** Loaded only where there is one, like the project file. */
-async function readUser(path: string): Promise<UserConfig> {
-  if (!existsSync(path)) return {};
-  const { readUserConfig } = await import("./user-config.ts");
-  return await readUserConfig(path);
-}
-
-async function readKept(path: string, url: string): Promise<BackendSecrets> {
-  if (!existsSync(path)) return {};
-  const { readSecrets } = await import("./secrets-file.ts");
-  return await readSecrets(path, url);
-}
-
-/** As `pick`, and the user's own settings before what is usual. */
-function pickUrl(
-  flag: string | undefined,
-  env: string | undefined,
-  project: string | undefined,
-  user: string | undefined,
-  fallback: string,
-): [string, Origin] {
-  const [url, origin] = pick(flag, env, project, fallback);
-  return origin === "default" && user !== undefined ? [user, "user settings"] : [url, origin];
-}
-
-function pick(
-  flag: string | undefined,
-  env: string | undefined,
-  project: string | undefined,
-  fallback: string,
-): [string, Origin] {
-  if (flag !== undefined) return [flag, "flag"];
-  const value = nonEmpty(env);
-  if (value !== undefined) return [value, "environment"];
-  return project === undefined ? [fallback, "default"] : [project, "project file"];
-}
-
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === undefined || value.trim() === "" ? undefined : value.trim();
+function withoutSlash({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`.replace(/\/+$/, "");
 }
 
 function parseUrl(text: string): string {
@@ -338,5 +304,5 @@ function parseUrl(text: string): string {
       hint: `Give one like http://127.0.0.1:${DEFAULT_PORT} with --url, SPLAT_API_URL or in ${PROJECT_FILE}.`,
     });
   }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+  return withoutSlash(url);
 }

@@ -1,116 +1,163 @@
-/** The project file: what is always the same in one folder's work, so that nobody types it twice. */
+/**
+ * The project file: what is always the same in one folder's work, so that nobody types it twice. JSON, in which comments
+ * and trailing commas may stand.
+ */
 import { readFile } from "node:fs/promises";
-import { z } from "zod";
+import type { z } from "zod";
+import { isSecretDevice } from "./capture/camera-address.ts";
 import { messageOf, SplatError } from "./errors.ts";
+import { nearestName } from "./nearest-name.ts";
+import { printable } from "./printable.ts";
+import { namesAt, projectSchema, type Project } from "./project-file-schema.ts";
+import { commentsOf, describePlace, readText, type Place, type ReadText } from "./project-file-text.ts";
 
-const text = z.string().min(1);
-
-const captureSchema = z.strictObject({
-  /** Where the images appear. */
-  folder: text.optional(),
-  recursive: z.boolean().optional(),
-  include: z.array(text).optional(),
-  exclude: z.array(text).optional(),
-  /** At most so many uploads a second. */
-  fps: z.number().positive().optional(),
-});
-
-const relaySchema = z.strictObject({
-  /** Where the joints come from. */
-  source: z.enum(["serial", "http", "lerobot"]),
-  /** Serial port; else it is searched for. */
-  path: text.optional(),
-  /** Address to poll, or LeRobot's display socket. */
-  url: text.optional(),
-  /** Joint updates a second. */
-  hz: z.number().positive().max(1000).optional(),
-  /** What angles that are pushed or polled are in. */
-  units: z.enum(["rad", "deg", "norm"]).optional(),
-  /** Port of the daemon's own server, for joints that are pushed to it. */
-  port: z.int().min(0).max(65_535).optional(),
-  /** Whose calibration file is to be read. */
-  robot_id: text.optional(),
-  /** A calibration file of LeRobot's. */
-  calibration: text.optional(),
-});
-
-const projectSchema = z.strictObject({
-  /** The backend. */
-  url: text.optional(),
-  /** Which of its scenes. */
-  scene: text.optional(),
-  /** Folder of spools. */
-  spool: text.optional(),
-  capture: captureSchema.optional(),
-  relay: relaySchema.optional(),
-});
-
-/** What a project file says. */
-export type Project = z.infer<typeof projectSchema>;
+export type { Project } from "./project-file-schema.ts";
 
 /** Names of what must not lie in a file that is shared and committed. */
-const SECRET = /token|secret|passw|credential|authorization|(?:api|access)_?key/i;
+const NAMES = "token|secret|passw|pwd|credential|authorization|(?:api|access)_?key";
+const SECRET = new RegExp(NAMES, "i");
+/** The same, commented out: `"token": "…"`. */
+const SECRET_IN_COMMENT = new RegExp(
+  `["'][^"'\\n]{0,64}(?:${NAMES})[^"'\\n]{0,64}["']\\s{0,8}:\\s{0,8}["'][^"'\\n]`,
+  "i",
+);
+/** `name=value` in an address, wherever cameras and services take it. */
+const SECRET_IN_URL = new RegExp(`(?:${NAMES}|key)[\\w.-]{0,64}=`, "i");
+/** A password may hold a slash, as nobody escapes it. */
+const LOGIN_IN_URL = /^\w[\w+.-]{0,31}:\/\/(?:[^/@\s]*@|[^\s:]*:\S*@)/;
+const URL_IN_COMMENT = /\b\w{1,16}:\/\/[^\s"'<>]{1,2048}/g;
 
+const SECRETS_BELONG =
+  "Secrets belong into the environment, a token into SPLAT_API_TOKEN or `splatctl config set token`: this file is shared and committed.";
 const MEND = "Mend it, or remove it: it is not needed.";
+/** Ten times what anybody writes. */
+const MAX_CHARACTERS = 1 << 20;
 
-/** Read a project file. Throws `bad_input` naming what is wrong with it. */
+/** Read a project file. Throws `bad_input` naming what is wrong with it, and where. */
 export async function readProjectFile(path: string): Promise<Project> {
-  const value = parseJson(
-    path,
-    await readFile(path, "utf8").catch((error: unknown) => {
-      throw wrong(path, `cannot be read: ${messageOf(error)}`, MEND);
-    }),
-  );
-  refuseSecrets(path, value);
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw wrong(path, `cannot be read: ${messageOf(error)}`, MEND);
+  });
+  return parseProject(path, text);
+}
+
+/** What the text of a project file says; `path` is for the error. Throws as {@link readProjectFile}. */
+export function parseProject(path: string, text: string): Project {
+  const read = readWhole(path, text);
+  // A file of comments alone says nothing, as an empty object does.
+  const value = read.value ?? {};
+  refuseSecrets(path, value, read.placeOf);
+  refuseSecretComments(path, text);
   const parsed = projectSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.slice(0, 3).map(describeIssue);
+  const faults = parsed.error.issues.slice(0, 3).map((issue) => describeIssue(issue, read));
   throw wrong(path, `is not as it should be: ${faults.join("; ")}`, knownKeys(parsed.error.issues));
 }
 
-/** What JSON.parse says quotes the file, which may hold anything. */
-function parseJson(path: string, content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    throw wrong(path, "is not JSON", MEND);
+/**
+ * Check one value as it would stand in a project file. Throws `usage` for a value that it cannot be, and for one that holds
+ * a secret.
+ */
+export function checkProjectValue(key: string, value: unknown): void {
+  const [group, name] = key.split(".");
+  const needed = group === "relay" ? { source: "serial" } : {};
+  const holder = name === undefined ? { [group]: value } : { [group]: { ...needed, [name]: value } };
+  const parsed = projectSchema.safeParse(holder);
+  if (!parsed.success)
+    throw new SplatError("usage", `${key} cannot be that: ${parsed.error.issues[0].message}`);
+  if (isTelling(key, value)) {
+    throw new SplatError("usage", `${key} must not hold a secret`, { hint: SECRETS_BELONG });
   }
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => `no setting is called "${[...issue.path, key].join(".")}"`).join(", ");
+/** The text of a file without the mark that some editors put before it. */
+export function withoutMark(text: string): string {
+  return text.startsWith("\u{feff}") ? text.slice(1) : text;
+}
+
+/** Throws `bad_input` when a text is no JSON, whatever it says. */
+export function requireJson(path: string, text: string): void {
+  readWhole(path, text);
+}
+
+/** What is wrong is said without quoting the file, which may hold anything. */
+function readWhole(path: string, text: string): ReadText {
+  if (text.length > MAX_CHARACTERS) throw wrong(path, "is longer than such a file can be", MEND);
+  const read = orNull(() => readText(withoutMark(text)));
+  if (read === null) throw wrong(path, "is not JSON: it is too deep", MEND);
+  const [fault] = read.faults;
+  if (fault === undefined) return read;
+  throw wrong(path, `is not JSON: ${describePlace(fault.place)}: ${fault.says}`, MEND);
+}
+
+/** A tree deeper than the stack. */
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
   }
-  return issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, { placeOf }: ReadText): string {
+  const at = (path: readonly PropertyKey[]): string => ` (${describePlace(placeOf(path))})`;
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys
+      .map((key) => {
+        const path = [...issue.path, key];
+        const meant = nearestName(key, namesAt(issue.path));
+        const question = meant === null ? "" : `: is "${[...issue.path, meant].join(".")}" meant?`;
+        return `no setting is called "${printable(path.join("."))}"${at(path)}${question}`;
+      })
+      .join(", ");
+  }
+  if (issue.path.length === 0) return issue.message;
+  return `${issue.path.join(".")}: ${issue.message}${at(issue.path)}`;
 }
 
 /** The names there are, where one was used that there is not. */
 function knownKeys(issues: readonly z.core.$ZodIssue[]): string | undefined {
   const stray = issues.find(({ code }) => code === "unrecognized_keys");
-  if (stray === undefined) return undefined;
-  const shapes = { capture: captureSchema.shape, relay: relaySchema.shape };
-  const shape = shapes[stray.path[0] as keyof typeof shapes] ?? projectSchema.shape;
-  return `There are: ${Object.keys(shape).join(", ")}.`;
+  return stray === undefined ? undefined : `There are: ${namesAt(stray.path).join(", ")}.`;
 }
 
-function refuseSecrets(path: string, value: unknown, name = ""): void {
-  const isTelling = (address: string): boolean =>
-    /^\w+:\/\/[^/@]*@/.test(address) || /[?&][^=&]*(?:token|secret|passw|key)[^=&]*=/i.test(address);
-  if (typeof value === "string" && isTelling(value)) throw secret(path, `${name} holds one`);
+function refuseSecrets(
+  path: string,
+  value: unknown,
+  placeOf: ReadText["placeOf"],
+  inside: string[] = [],
+): void {
+  if (isTelling(inside.join("."), value)) {
+    throw secret(path, `${inside.join(".")} holds one`, placeOf(inside));
+  }
   if (typeof value !== "object" || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
-    const inside = name === "" ? key : `${name}.${key}`;
-    if (SECRET.test(key)) throw secret(path, `"${inside}"`);
-    refuseSecrets(path, inner, inside);
+    const within = [...inside, key];
+    if (SECRET.test(key)) throw secret(path, `"${printable(within.join("."))}"`, placeOf(within));
+    refuseSecrets(path, inner, placeOf, within);
   }
 }
 
-function secret(path: string, which: string): SplatError {
-  return wrong(
-    path,
-    `must not hold secrets: ${which}`,
-    "Secrets belong into the environment, a token into SPLAT_API_TOKEN: this file is shared and committed.",
-  );
+/** What is commented out is committed all the same. */
+function refuseSecretComments(path: string, text: string): void {
+  for (const comment of commentsOf(withoutMark(text))) {
+    const urls = comment.text.match(URL_IN_COMMENT) ?? [];
+    if (SECRET_IN_COMMENT.test(comment.text) || urls.some((url) => isTelling("", url))) {
+      throw secret(path, "a comment holds one", comment.place);
+    }
+  }
+}
+
+/** Whether an address holds a password or a token. Of a camera's, whatever is not known to be harmless may be one. */
+function isTelling(key: string, value: unknown): boolean {
+  if (typeof value !== "string") return false;
+  if (key === "capture.webcam" && isSecretDevice(value)) return true;
+  return LOGIN_IN_URL.test(value) || (/:\/\/|[?&]/.test(value) && SECRET_IN_URL.test(value));
+}
+
+function secret(path: string, which: string, place: Place): SplatError {
+  return wrong(path, `must not hold secrets: ${which} (${describePlace(place)})`, SECRETS_BELONG);
 }
 
 function wrong(path: string, what: string, hint: string | undefined): SplatError {

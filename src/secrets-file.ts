@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { chmod, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { z } from "zod";
 import { messageOf, SplatError } from "./errors.ts";
+import { keepSecret } from "./redact.ts";
 import { changeSettings } from "./user-config.ts";
 
 const secret = z.string().min(1);
@@ -115,9 +116,21 @@ async function readAll(path: string): Promise<Secrets> {
   if (content === null) return { backends: {}, buckets: {} };
   // What JSON.parse and the schema say may quote the file.
   try {
-    return fileSchema.parse(JSON.parse(content));
+    const all = fileSchema.parse(JSON.parse(content));
+    keepSecrets(all);
+    return all;
   } catch {
     throw wrong(path, "is not as it should be");
+  }
+}
+
+/** None of them is ever printed. */
+function keepSecrets({ backends, buckets }: Secrets): void {
+  for (const { token, proxyKey, proxySecret } of Object.values(backends)) {
+    keepSecret(token, proxyKey, proxySecret);
+  }
+  for (const { accessKeyId, secretAccessKey } of Object.values(buckets)) {
+    keepSecret(accessKeyId, secretAccessKey);
   }
 }
 
@@ -126,7 +139,9 @@ async function change(path: string, next: (all: Secrets) => Secrets | null): Pro
   try {
     await changeSettings(path, async () => {
       const secrets = next(await readAll(path));
-      if (secrets !== null) await writeAll(path, secrets);
+      if (secrets === null) return;
+      keepSecrets(secrets);
+      await writeAll(path, secrets);
     });
   } catch (error) {
     throw error instanceof SplatError ? error : wrong(path, `cannot be written: ${messageOf(error)}`);

@@ -2,39 +2,46 @@
 import { resolveBucketParts, type UserFiles } from "../config.ts";
 import { bucketId, missingVariables } from "../config-bucket.ts";
 import { SplatError } from "../errors.ts";
-import type { BucketSettings } from "../remote/r2-settings.ts";
+import { reach } from "../remote/r2-check-reach.ts";
+import { parseBucketAddress, type BucketSettings } from "../remote/r2-settings.ts";
 import { readBucketKeys, type BucketKeys } from "../secrets-file.ts";
 import type { InitFlags } from "./bucket-init.ts";
-import { openQuestions, type Questions } from "./questions.ts";
+import type { Questions } from "./questions.ts";
 
 /**
- * Gather them. Throws `not_configured`, naming what is missing, where nobody can be asked, and `interrupted` when a
- * question is not answered.
+ * Gather them; each answer is tried at once where it can be. `questions`: null where nobody can be asked. Throws
+ * `not_configured`, naming what is missing, then, and `interrupted` when a question is not answered.
  */
 export async function askBucket(
   flags: InitFlags,
   files: UserFiles,
-  signal: AbortSignal,
+  questions: Questions | null,
 ): Promise<BucketSettings> {
   const given = resolveBucketParts();
   const { bucket: kept } = files.user;
-  const canAsk = process.stdin.isTTY && flags.json !== true;
   const pasted = splitPasted(flags.endpoint ?? given.endpoint);
   const known = { endpoint: pasted.endpoint, bucket: flags.name ?? pasted.bucket ?? given.bucket };
   const keys = { accessKeyId: given.accessKeyId, secretAccessKey: given.secretAccessKey };
-  if (!canAsk) {
+  if (questions === null) {
     const named = { endpoint: known.endpoint ?? kept?.endpoint, bucket: known.bucket ?? kept?.name };
     const found = hasAny(keys) ? keys : await keptKeys(files, named);
     return { ...complete({ ...named, ...found }), ...rest(flags, files, named) };
   }
-  const questions = openQuestions(signal);
-  try {
-    const named = await askNames(questions, known, kept);
-    const answered = { ...named, ...(await askKeys(questions, keys, await keptKeys(files, named))) };
-    return { ...answered, ...rest(flags, files, named) };
-  } finally {
-    questions.close();
-  }
+  const named = await askNames(questions, known, kept);
+  const answered = { ...named, ...(await askKeys(questions, keys, await keptKeys(files, named))) };
+  return { ...answered, ...rest(flags, files, named) };
+}
+
+/** The same bucket with other keys: those that were typed are refused. */
+export async function askOtherKeys(questions: Questions, settings: BucketSettings): Promise<BucketSettings> {
+  const none = { accessKeyId: undefined, secretAccessKey: undefined };
+  return { ...settings, ...(await askKeys(questions, none, none)) };
+}
+
+/** Whether keys can be asked for again: those of the environment would only be taken again. */
+export function areKeysAsked(): boolean {
+  const { accessKeyId, secretAccessKey } = resolveBucketParts();
+  return !hasAny({ accessKeyId, secretAccessKey });
 }
 
 type Names = { readonly endpoint: string; readonly bucket: string };
@@ -54,10 +61,28 @@ async function askNames(
 ): Promise<Names> {
   const answer =
     known.endpoint ??
-    (await questions.ask("S3 endpoint (https://ACCOUNT.r2.cloudflarestorage.com)", kept?.endpoint));
+    (await questions.askUntil(
+      () => questions.ask("S3 endpoint (https://ACCOUNT.r2.cloudflarestorage.com)", kept?.endpoint),
+      async (typed) => {
+        const { endpoint = typed } = splitPasted(typed);
+        parseBucketAddress({ ...STAND_IN, endpoint });
+        await reach(endpoint, questions.signal);
+        return typed;
+      },
+    ));
   const { endpoint = answer, bucket } = splitPasted(answer);
-  return { endpoint, bucket: known.bucket ?? bucket ?? (await questions.ask("bucket", kept?.name)) };
+  const name =
+    known.bucket ??
+    bucket ??
+    (await questions.askUntil(
+      () => questions.ask("bucket", kept?.name),
+      (typed) => parseBucketAddress({ ...STAND_IN, endpoint, bucket: typed }).bucket,
+    ));
+  return { endpoint, bucket: name };
 }
+
+/** What is right in any case, where one setting alone is looked at. */
+const STAND_IN = { bucket: "stand-in", accessKeyId: "id", secretAccessKey: "secret", publicUrl: null };
 
 /** Half a pair of the environment is made whole: whoever gives one key means that token. */
 async function askKeys(

@@ -1,6 +1,8 @@
 /** Ask before something is lost. */
-import { createInterface } from "node:readline/promises";
 import { SplatError } from "../errors.ts";
+import { openQuestions } from "./questions.ts";
+
+const UNCHANGED = "nothing was changed";
 
 /**
  * Resolve when the user says yes. Throws `usage` where nobody can answer, `interrupted` on any other answer, and the
@@ -12,17 +14,13 @@ export async function confirm(question: string, signal: AbortSignal): Promise<vo
       hint: "Add --yes to go ahead without asking.",
     });
   }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C and Ctrl-D close the interface without answering.
-  const closed = new Promise<string>((resolve) => lines.once("close", () => resolve("")));
+  const questions = openQuestions(signal, UNCHANGED);
   try {
-    const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal }), closed]);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new SplatError("interrupted", "nothing was changed");
+    if (!(await questions.askYes(question, false))) throw new SplatError("interrupted", UNCHANGED);
   } catch (error) {
-    // The question rejects with an AbortError of its own.
     signal.throwIfAborted();
     throw error;
   } finally {
-    lines.close();
+    questions.close();
   }
 }

@@ -1,5 +1,5 @@
 /** Setting a bucket up: ask, check, make, keep, and say what was done. */
-import { resolveBucketParts, resolveUserFiles, type UserFiles } from "../config.ts";
+import { resolveBucketParts, resolvePlaces, resolveUserFiles, type UserFiles } from "../config.ts";
 import { bucketId } from "../config-bucket.ts";
 import { EXIT_CODES, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -9,12 +9,13 @@ import { parseOrigin } from "../remote/r2-cors.ts";
 import { parseBucketAddress, type BucketAddress, type BucketSettings } from "../remote/r2-settings.ts";
 import { forgetKeysOf, saveBucketKeys } from "../secrets-file.ts";
 import { saveUserConfig, type KeptBucket } from "../user-config.ts";
-import { askBucket } from "./ask-bucket.ts";
+import { areKeysAsked, askBucket, askOtherKeys } from "./ask-bucket.ts";
 import type { InitFlags } from "./bucket-init.ts";
 import { confirm } from "./confirm.ts";
 import { checkFindings, describeAccess, describeCheckLine } from "./describe-bucket-check.ts";
 import { logFor } from "./flags.ts";
 import { mendSecrets } from "./open-bucket.ts";
+import { openQuestions, type Questions } from "./questions.ts";
 import { changeCors } from "./run-bucket-cors.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 
@@ -25,23 +26,82 @@ interface Job {
   readonly address: BucketAddress;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Null where nobody is asked. */
+  readonly questions: Questions | null;
+}
+
+/** A bucket that answers, and that nothing is kept of yet. */
+export interface PreparedBucket {
+  readonly report: BucketReport;
+  readonly address: BucketAddress;
+  /** It was not there before. */
+  readonly isMade: boolean;
+  /** Set on request; null when they are, and when nobody asked. */
+  readonly corsFailure: SplatError | null;
+  /** Keep its settings, unless they are not worth it; whether they are kept. */
+  readonly keep: () => Promise<boolean>;
 }
 
 /** Set it up. Throws what stands in the way; nothing is kept then. */
 export async function runBucketInit(flags: InitFlags): Promise<void> {
   const signal = interruptSignal();
   const log = logFor(flags);
+  const canAsk = process.stdin.isTTY && flags.json !== true;
+  const questions = canAsk ? openQuestions(signal) : null;
+  try {
+    await print(
+      flags,
+      await prepareBucket(flags, { log, signal: questions?.signal ?? signal, questions }),
+      log,
+    );
+  } finally {
+    questions?.close();
+  }
+}
+
+/**
+ * Ask for a bucket, try it, make it where it is missing, and let web pages read it as flags say. Throws what stands in the
+ * way.
+ */
+export async function prepareBucket(
+  flags: InitFlags,
+  { log, signal, questions }: Pick<Job, "log" | "signal" | "questions">,
+): Promise<PreparedBucket> {
   const origins = flags.origin?.map(parseOrigin);
   const files = await resolveUserFiles();
   await mendSecrets(files.secretsFile, log);
   tellGiven(log);
-  const settings = await askBucket(flags, files, signal);
-  const address = parseBucketAddress(settings);
-  const job: Job = { flags, files, settings, address, log, signal };
-  if (flags.save) await tellReplaced(job);
-  const { report, isMade } = await checkOrMake(job);
-  const corsFailure = origins === undefined ? null : await setCors(job, origins);
-  const isKept = flags.save && (await keep(job, report));
+  let settings = await askBucket(flags, files, questions);
+  for (;;) {
+    const address = parseBucketAddress(settings);
+    const job: Job = { flags, files, settings, address, log, signal, questions };
+    if (flags.save) await tellReplaced(job);
+    try {
+      const { report, isMade } = await checkOrMake(job);
+      const corsFailure = origins === undefined ? null : await setCors(job, origins);
+      const save = async (): Promise<boolean> => flags.save && (await keep(job, report));
+      return { report, address, isMade, corsFailure, keep: save };
+    } catch (error) {
+      if (questions === null || !areKeysAsked() || !isOfKeys(error)) throw error;
+      log.warn(`${error.message}. ${error.hint ?? ""}`.trim());
+      settings = await askOtherKeys(questions, settings);
+    }
+  }
+}
+
+/** Whether other keys would help. */
+function isOfKeys(error: unknown): error is SplatError {
+  return (
+    error instanceof SplatError &&
+    error.code === "not_configured" &&
+    (error.refusal?.status === 401 || error.refusal?.status === 403)
+  );
+}
+
+async function print(flags: InitFlags, prepared: PreparedBucket, log: Log): Promise<void> {
+  const { report, address, isMade, corsFailure } = prepared;
+  const { userFile, secretsFile } = resolvePlaces();
+  const isKept = await prepared.keep();
   if (report.administers && isKept) {
     log.warn(
       "this token sees the configuration of the bucket: it is one for the whole account. Keep one for this bucket alone (SECURITY.md, “Keys of a bucket”), and remove this one",
@@ -50,15 +110,15 @@ export async function runBucketInit(flags: InitFlags): Promise<void> {
   const did = [
     `bucket "${address.bucket}" at ${address.host} ${isMade ? "is made" : "is there"}`,
     describeAccess(report),
-    ...(origins !== undefined && corsFailure === null
-      ? [`web pages of ${origins.join(", ")} may read it`]
+    ...(flags.origin !== undefined && corsFailure === null
+      ? [`web pages of ${flags.origin.map(parseOrigin).join(", ")} may read it`]
       : []),
-    isKept ? `kept in ${files.userFile}, the keys in ${files.secretsFile}` : "nothing is kept",
+    isKept ? `kept in ${userFile}, the keys in ${secretsFile}` : "nothing is kept",
     `next: splatctl bucket check, splatctl chunks ls${report.mayWrite === true ? ", splatctl serve" : ""}`,
   ];
   const { bucket, endpoint, publicUrl } = address;
   const facts = { bucket, endpoint, public_url: publicUrl, created: isMade, kept: isKept };
-  const cors = origins === undefined ? {} : { cors_set: corsFailure === null };
+  const cors = flags.origin === undefined ? {} : { cors_set: corsFailure === null };
   printResult(flags, { success: true, ...facts, ...cors, ...checkFindings(report) }, did.join("\n"));
   if (corsFailure !== null) process.exitCode = EXIT_CODES.partial;
 }
@@ -77,7 +137,7 @@ function tellGiven(log: Log): void {
   if (given.length > 0) log.info(`from the environment: ${given.join(", ")}`);
 }
 
-async function tellReplaced({ flags, files, address, log, signal }: Job): Promise<void> {
+async function tellReplaced({ flags, files, address, log, signal, questions }: Job): Promise<void> {
   const { bucket: kept } = files.user;
   if (kept === undefined) return;
   if (!isAnother(kept, address)) {
@@ -86,7 +146,7 @@ async function tellReplaced({ flags, files, address, log, signal }: Job): Promis
   }
   const what = `bucket "${kept.name}" at ${kept.endpoint} is kept already: it would be used no more, and its keys removed from this machine`;
   if (flags.yes === true) return log.warn(what);
-  await confirm(`${what}. Keep "${address.bucket}" instead?`, signal);
+  await agree(questions, `${what}. Keep "${address.bucket}" instead?`, signal);
 }
 
 function isAnother(kept: KeptBucket, { endpoint, bucket }: BucketAddress): boolean {
@@ -114,9 +174,9 @@ async function check({ settings, log, signal }: Job): Promise<BucketReport> {
   });
 }
 
-async function make({ flags, settings, address, log, signal }: Job): Promise<void> {
+async function make({ flags, settings, address, log, signal, questions }: Job): Promise<void> {
   const where = `bucket "${address.bucket}" at ${address.host}`;
-  if (flags.yes !== true) await confirm(`There is no ${where}. Make it?`, signal);
+  if (flags.yes !== true) await agree(questions, `There is no ${where}. Make it?`, signal);
   const admin = await openAdmin(settings);
   try {
     await admin.create(signal);
@@ -130,6 +190,12 @@ async function make({ flags, settings, address, log, signal }: Job): Promise<voi
   } finally {
     admin.close();
   }
+}
+
+/** As `confirm`, of those who are being asked already. */
+async function agree(questions: Questions | null, question: string, signal: AbortSignal): Promise<void> {
+  if (questions === null) return await confirm(question, signal);
+  if (!(await questions.askYes(question, false))) throw new SplatError("interrupted", "nothing was kept");
 }
 
 /** Null when the pages may read it now; what stands in the way is told, and the rest of the work goes on. */
