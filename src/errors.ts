@@ -1,6 +1,8 @@
 /**
- * The one error class of the project, its exit codes, and how it is printed.
+ * The one error class of the project, its exit codes, and how it is printed: without secrets, whoever put one in.
  */
+import { paint } from "./colour.ts";
+import { redact, redactValue } from "./redact.ts";
 
 /** What went wrong, in the terms a script can act on. Each maps to one exit code. */
 export type ErrorCode =
@@ -75,32 +77,37 @@ export function toSplatError(thrown: unknown): SplatError {
 
 /** The message of anything thrown, for a line of log. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return redact(thrown instanceof Error ? thrown.message : String(thrown));
 }
 
 /** What was thrown and what to do about it, in one line. */
 export function explainShort(thrown: unknown): string {
   const hint = thrown instanceof SplatError ? thrown.hint : undefined;
-  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)}. ${hint}`;
+  return hint === undefined ? messageOf(thrown) : `${messageOf(thrown)}. ${redact(hint)}`;
 }
 
-/** Print form: text for people, one JSON object for scripts. Causes are named, stacks only when verbose. */
-export function explain(error: SplatError, options: { json?: boolean; verbose?: boolean } = {}): string {
-  if (options.json === true) {
-    return JSON.stringify({
-      success: false,
-      error: { code: error.code, message: error.message, hint: error.hint },
-      ...error.findings,
-    });
+/**
+ * Print form: text for people, one JSON object for scripts. Causes are named, stacks only when verbose.
+ */
+export function explain(
+  error: SplatError,
+  { json, verbose }: { readonly json?: boolean; readonly verbose?: boolean } = {},
+): string {
+  if (json === true) {
+    const { code, message, hint } = error;
+    // The code is one of ours, whatever a secret may be.
+    const told = { code, message: redact(message), hint: hint === undefined ? undefined : redact(hint) };
+    const findings = JSON.parse(JSON.stringify({ ...error.findings }, redactValue)) as object;
+    return JSON.stringify({ success: false, error: told, ...findings });
   }
-  const lines = [`error: ${error.message}`];
+  const lines = [`${paint("error", "error:", "stderr")} ${error.message}`];
   if (error.cause instanceof Error && !error.message.includes(error.cause.message)) {
     lines.push(`  because: ${error.cause.message}`);
   }
   if (error.hint !== undefined) lines.push(`  ${error.hint}`);
-  if (options.verbose === true) {
+  if (verbose === true) {
     const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
     if (stack !== undefined) lines.push(stack);
   }
-  return lines.join("\n");
+  return redact(lines.join("\n"));
 }

@@ -1,4 +1,6 @@
-/** Log lines for people: to stderr, never to stdout, which is for results only. */
+/** Log lines for people: to stderr, never to stdout, which is for results only. No secret gets into one. */
+import { paint } from "./colour.ts";
+import { redact } from "./redact.ts";
 
 export type LogLevel = "quiet" | "normal" | "verbose";
 
@@ -17,11 +19,12 @@ export function createLog(
   level: LogLevel,
   write = (line: string): unknown => process.stderr.write(line),
 ): Log {
+  const say = (line: string): unknown => write(`${redact(line)}\n`);
   return {
     level,
-    info: (line) => level !== "quiet" && write(`${line}\n`),
-    warn: (line) => write(`warning: ${line}\n`),
-    debug: (line) => level === "verbose" && write(`${line}\n`),
+    info: (line) => level !== "quiet" && say(line),
+    warn: (line) => say(`${paint("warning", "warning:", "stderr")} ${line}`),
+    debug: (line) => level === "verbose" && say(line),
   };
 }
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 /** Every file may import its own folder and these. */
-const LEAVES = ["errors", "log", "printable", "time"];
+const LEAVES = ["colour", "errors", "log", "printable", "quantities", "redact", "time"];
 
 /** The mathematics of the arm, which runs everywhere; the rest of robot/ speaks to hardware. */
 const KINEMATICS = [
@@ -22,16 +22,22 @@ const KINEMATICS = [
 /** Left may import right, beside its own folder and the leaves. The longest name that fits a file counts. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
-  config: ["config", "project-file", "user-config", "secrets-file"],
-  "project-file": [],
+  config: ["config", "project-file", "user-config", "secrets-file", "api/limits"],
+  "project-file": ["project-file", "nearest-name", "files/durable", "capture/camera-address"],
+  "nearest-name": [],
   "user-config": ["files/lock"],
   "secrets-file": ["user-config"],
+  colour: [],
   errors: [],
   log: [],
   printable: [],
+  quantities: [],
+  redact: [],
   time: [],
   commands: [
     "config",
+    "project-file",
+    "nearest-name",
     "user-config",
     "secrets-file",
     "api",
@@ -47,11 +53,30 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "files",
     "sim",
     "tui",
+    "doctor",
+    "completion",
     "viewer/serve",
+  ],
+  completion: [],
+  doctor: [
+    "config",
+    "nearest-name",
+    "project-file",
+    "user-config",
+    "secrets-file",
+    "api",
+    "capture",
+    "robot",
+    "queue",
+    "daemon",
+    "remote",
+    "files",
+    "backend/kernels-file",
+    "trainer/kernels",
   ],
   daemon: ["capture", "robot", "queue", "api", "http", "files", "viewer/serve"],
   http: ["api/schema"],
-  tui: ["api"],
+  tui: ["api", "capture/frame-gate", "robot/so101", "robot/kinematics"],
   "viewer/serve": ["api", "http"],
   "viewer/page": ["splat", "api/schema", "api/events", ...KINEMATICS],
   queue: ["api/client", "api/limits", "files"],
@@ -61,6 +86,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "api/events",
     "api/bucket-keys",
     "http",
+    "files",
     "trainer",
     "splat",
     "remote/r2",

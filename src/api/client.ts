@@ -106,6 +106,10 @@ export interface ClientOptions {
   readonly coldStartMs?: number | undefined;
   /** Told while a backend in the cloud does not answer yet. */
   readonly onStarting?: OnStarting | undefined;
+  /** Told of each request that was answered or failed, in one line. */
+  readonly onRequest?: ((line: string) => void) | undefined;
+  /** What requests over https go through, but those to `except`: hosts with commas between them. */
+  readonly proxy?: { readonly url: string; readonly variable: string; readonly except: string } | undefined;
   /** How requests travel; the contract suite passes an app's own function. Default: undici. */
   readonly fetch?: ((request: Request) => Promise<Response>) | undefined;
   /** Default 30 000; uploads and downloads count from the last byte. */

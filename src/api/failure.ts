@@ -1,5 +1,7 @@
 /** What can go wrong between us and a backend, each as one SplatError that names the URL and says what to do. */
+import { DEFAULT_PORT } from "./limits.ts";
 import { SplatError, type Refusal } from "../errors.ts";
+import { printable } from "../printable.ts";
 import type { TokenOrigin } from "./client.ts";
 import { ERROR_STATUS, errorSchema } from "./schema.ts";
 
@@ -12,6 +14,8 @@ export interface Asked {
   readonly path: string;
   /** The scene asked for; undefined = the backend's main one. */
   readonly scene?: string | undefined;
+  /** The variable that names the proxy it is asked through; undefined = it is asked itself. */
+  readonly proxy?: string | undefined;
 }
 
 /** What a request carried to be let in. */
@@ -41,14 +45,14 @@ export function unreachable(asked: Asked, thrown: unknown): SplatError {
   const reason = REASONS[root.code ?? ""] ?? root.message;
   return new SplatError("unreachable", `no answer from the backend at ${asked.url}: ${reason}`, {
     cause: root,
-    hint: adviceFor(asked.url),
+    hint: adviceFor(asked),
   });
 }
 
 /** `unreachable`: connected, but nothing was heard for `timeoutMs`. */
 export function silent(asked: Asked, timeoutMs: number): SplatError {
   const text = `the backend at ${asked.url} said nothing for ${timeoutMs / 1000} s (${asked.method} ${asked.path})`;
-  return new SplatError("unreachable", text, { hint: adviceFor(asked.url) });
+  return new SplatError("unreachable", text, { hint: adviceFor(asked) });
 }
 
 /** `refused`, without a refusal: the answer is not what the contract promises. `why` completes the sentence. */
@@ -70,7 +74,7 @@ export function refused(
   carried: Carried,
 ): SplatError {
   const { status } = response;
-  const said = errorSchema.safeParse(parseJson(body)).data?.error;
+  const said = printed(errorSchema.safeParse(parseJson(body)).data?.error);
   const refusal: Refusal = {
     status,
     code: said?.code ?? codeFor(status),
@@ -105,6 +109,15 @@ export function refused(
   const kind = response.headers.get("content-type") ?? "no content type";
   const text = `${asked.url} answered ${status} to ${request}, not as a backend would (${kind})`;
   return new SplatError(code, text, { hint: hintForStranger(asked.url, response), refusal });
+}
+
+/** What a server says ends on a terminal. */
+function printed<T extends { readonly message: string; readonly hint?: string | undefined }>(
+  said: T | undefined,
+): T | undefined {
+  if (said === undefined) return undefined;
+  const { message, hint } = said;
+  return { ...said, message: printable(message), ...(hint === undefined ? {} : { hint: printable(hint) }) };
 }
 
 const SET_TOKEN = "Set SPLAT_API_TOKEN to the token that the backend was started with";
@@ -183,9 +196,14 @@ function codeFor(status: number): string {
   return known.length === 1 ? known[0][0] : "unknown";
 }
 
-function adviceFor(url: string): string {
-  return /^(127\.|\[::1\]|localhost$)/.test(new URL(url).hostname)
-    ? "Start one with `splatctl serve`, or point --url at yours."
+function adviceFor({ url, proxy }: Asked): string {
+  if (proxy !== undefined) {
+    return `It was asked through the proxy of ${proxy}: check that, or name this host in NO_PROXY. Else check the address, and that the backend is running.`;
+  }
+  const { hostname, port } = new URL(url);
+  const call = port === String(DEFAULT_PORT) ? "splatctl serve" : `splatctl serve --port ${port || 80}`;
+  return /^(127\.|\[::1\]|localhost$)/.test(hostname)
+    ? `Start one with \`${call}\`, or point --url at yours.`
     : "Check the address, the network, and that the backend is deployed and running.";
 }
 

@@ -9,6 +9,7 @@ import type { Client, ClientOptions } from "./client.ts";
 import { isCloudBackend } from "./cloud.ts";
 import { carriedBy, credentialHeaders, hide } from "./credentials.ts";
 import { breach, parseJson, refused, silent, unreachable, type Asked } from "./failure.ts";
+import { proxyDispatcher, proxyFor } from "./network.ts";
 import { otherScene } from "./transport.ts";
 import { COLD_START_MS, watchWaking } from "./waking.ts";
 
@@ -36,10 +37,14 @@ export function openJointStream(options: Omit<ClientOptions, "fetch">): JointStr
   const { timeoutMs = DEFAULT_TIMEOUT_MS, coldStartMs: coldMs = COLD_START_MS } = options;
   const wake = isCloud ? watchWaking({ warmMs: timeoutMs, coldMs }, options.onStarting) : null;
   const scene = otherScene(options.scene);
-  const asked: Asked = { url, method: "POST", path: PATH, scene };
   const { origin, pathname } = new URL(`${url}${PATH}`);
   const path = scene === undefined ? pathname : `${pathname}?scene=${scene}`;
-  const pool = new Pool(origin, { bodyTimeout: timeoutMs, connectTimeout: timeoutMs });
+  const proxy = proxyFor({ url, proxy: options.proxy });
+  const asked: Asked = { url, method: "POST", path: PATH, scene, proxy: proxy?.variable };
+  const pool =
+    proxy === undefined
+      ? new Pool(origin, { bodyTimeout: timeoutMs, connectTimeout: timeoutMs })
+      : proxyDispatcher(proxy, { bodyTimeout: timeoutMs });
   const headers = { "content-type": "application/json", ...credentialHeaders(options) };
   const carried = carriedBy(options);
   return {
@@ -49,12 +54,17 @@ export function openJointStream(options: Omit<ClientOptions, "fetch">): JointStr
       const body = JSON.stringify(update);
       const waking = wake?.();
       const headersTimeout = waking?.patienceMs ?? timeoutMs;
-      const answer = await dispatch(pool, { method: "POST", path, headers, body, headersTimeout }).catch(
-        (thrown: unknown) => {
-          waking?.end(false);
-          throw failureOf(asked, thrown, { headersMs: headersTimeout, bodyMs: timeoutMs });
-        },
-      );
+      const answer = await dispatch(pool, {
+        origin,
+        method: "POST",
+        path,
+        headers,
+        body,
+        headersTimeout,
+      }).catch((thrown: unknown) => {
+        waking?.end(false);
+        throw failureOf(asked, thrown, { headersMs: headersTimeout, bodyMs: timeoutMs });
+      });
       waking?.end(answer.status !== 303);
       const { status, text } = answer;
       // Modal, after 150 s: the reading waits for a backend that is being started. Its answer is worth nothing.
@@ -79,7 +89,7 @@ function failureOf(
   return code === "UND_ERR_BODY_TIMEOUT" ? silent(asked, bodyMs) : unreachable(asked, thrown);
 }
 
-function dispatch(pool: Pool, call: Dispatcher.DispatchOptions): Promise<Answer> {
+function dispatch(pool: Dispatcher, call: Dispatcher.DispatchOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const decoder = new TextDecoder();
     let [status, text] = [0, ""];

@@ -19,3 +19,6 @@ export const MAIN_SCENE = "main";
 
 /** What names of scenes are made of. */
 export const SCENE_NAME = /^[a-z0-9-]{1,32}$/;
+
+/** Port `splatctl serve` listens on and the other commands look for, unless told otherwise. */
+export const DEFAULT_PORT = 7860;

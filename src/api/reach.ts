@@ -1,8 +1,8 @@
 /** From a request to the headers of its answer, wherever Modal says that this will be. */
-import { Agent, fetch as undiciFetch } from "undici";
 import { sleep, steadyMs } from "../time.ts";
 import { resultUrl } from "./edge.ts";
 import { silent, type Asked } from "./failure.ts";
+import type { Travel } from "./network.ts";
 import type { Watch } from "./silence.ts";
 import type { Call } from "./transport.ts";
 
@@ -55,20 +55,6 @@ export async function reach(way: Way, call: Call): Promise<Response> {
   }
   return response;
 }
-
-/** How requests travel: through a function, or over undici. */
-export function travelFor(fetch: ((request: Request) => Promise<Response>) | undefined): Travel {
-  return fetch === undefined ? overUndici : (url, init) => fetch(new Request(url, init));
-}
-
-type Travel = (url: string, init: RequestInit & { duplex?: "half" }) => Promise<Response>;
-
-/** How long is waited is our own business; undici alone would end it after five minutes. */
-const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
-
-/** undici's own types and the global ones describe the same objects, yet do not match by name. */
-const overUndici = ((url: string, init: object) =>
-  undiciFetch(url, { ...init, dispatcher })) as unknown as Travel;
 
 function bodyOf(body: Uint8Array | string, watch: Watch): string | ReadableStream<Uint8Array> {
   if (typeof body === "string") return body;

@@ -1,13 +1,15 @@
 /** How a request travels: one attempt, watched for silence, every failure turned into a SplatError. */
 import type { z } from "zod";
-import { sleep } from "../time.ts";
+import { messageOf } from "../errors.ts";
+import { sleep, steadyMs } from "../time.ts";
 import type { ClientOptions } from "./client.ts";
 import { isCloudBackend } from "./cloud.ts";
 import { carriedBy, credentialHeaders, hide } from "./credentials.ts";
 import { EDGE_ATTEMPTS, edgeWaitMs, isPassing } from "./edge.ts";
 import { breach, parseJson, refused, type Asked } from "./failure.ts";
 import { MAIN_SCENE } from "./limits.ts";
-import { reach, travelFor } from "./reach.ts";
+import { overFetch, overNetwork, proxyFor } from "./network.ts";
+import { reach } from "./reach.ts";
 import { watchSilence, type Watch } from "./silence.ts";
 import { COLD_START_MS, watchWaking, type WakingCall } from "./waking.ts";
 
@@ -47,11 +49,12 @@ export function createTransport(options: ClientOptions): Transport {
   const carried = carriedBy(options);
   const secrets = [token, proxyAuth?.key, proxyAuth?.secret];
   const scene = otherScene(options.scene);
+  const proxy = proxyFor(options);
   const isCloud = isCloudBackend(options);
   const coldStartMs = options.coldStartMs ?? COLD_START_MS;
   const wake = isCloud ? watchWaking({ warmMs: timeoutMs, coldMs: coldStartMs }, options.onStarting) : null;
   const way = {
-    travel: travelFor(options.fetch),
+    travel: options.fetch === undefined ? overNetwork(proxy) : overFetch(options.fetch),
     credentials: credentialHeaders(options),
     overallMs: coldStartMs,
   };
@@ -64,7 +67,9 @@ export function createTransport(options: ClientOptions): Transport {
           return await sendOnce(call, waking);
         } catch (thrown) {
           if (!isCloud || attempt >= EDGE_ATTEMPTS || !isPassing(thrown)) throw thrown;
-          await sleep(edgeWaitMs(thrown, attempt), call.signal);
+          const waitMs = edgeWaitMs(thrown, attempt);
+          options.onRequest?.(`${call.method} ${call.path} again in ${Math.round(waitMs)} ms`);
+          await sleep(waitMs, call.signal);
         }
       }
     } finally {
@@ -73,10 +78,16 @@ export function createTransport(options: ClientOptions): Transport {
   }
 
   async function sendOnce(call: Call, waking: WakingCall | null): Promise<Answer> {
-    const asked: Asked = { url, method: call.method, path: call.path, scene };
+    const asked: Asked = { url, method: call.method, path: call.path, scene, proxy: proxy?.variable };
+    const startMs = steadyMs();
+    let isAnswered = false;
+    const tell = (how: string): void =>
+      options.onRequest?.(`${call.method} ${call.path} ${how} after ${Math.round(steadyMs() - startMs)} ms`);
     const watch = watchSilence(waking?.patienceMs ?? timeoutMs, asked, call.signal);
     try {
       const response = await reach({ ...way, asked, watch }, call);
+      isAnswered = true;
+      tell(String(response.status));
       waking?.end(true);
       watch.setPatience(timeoutMs);
       const answer = answerOf(asked, response, watch);
@@ -84,7 +95,9 @@ export function createTransport(options: ClientOptions): Transport {
       if (response.ok || response.status === 304) return answer;
       throw refused(asked, response, hide(secrets, await answer.text()), carried);
     } catch (thrown) {
-      throw watch.end(thrown);
+      const error = watch.end(thrown);
+      if (!isAnswered) tell(`failed (${messageOf(error)})`);
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 /** `splatctl bucket check`: what the token of the bucket may do. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { SplatError } from "../errors.ts";
 import type { BackendFlags } from "./flags.ts";
 import { keysHint, openBucketSettings } from "./open-bucket.ts";
@@ -12,8 +13,10 @@ interface CheckFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerBucketCheck(bucket: Command): void {
-  bucket
-    .command("check")
+  withExamples(bucket.command("check"), [
+    ["splatctl bucket check", "line by line, with a small object stored and removed"],
+    ["splatctl bucket check --no-write", "reading alone"],
+  ])
     .description("see what the bucket's token may do, and what mends what it may not")
     .option("--no-write", "store nothing, not even for a moment")
     .option("--json", "print one JSON object")

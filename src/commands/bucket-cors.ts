@@ -1,5 +1,6 @@
 /** `splatctl bucket cors`: which web pages may read the bucket. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { SplatError } from "../errors.ts";
 import type { BackendFlags } from "./flags.ts";
 import { openBucketSettings } from "./open-bucket.ts";
@@ -14,8 +15,11 @@ export interface CorsFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerBucketCors(bucket: Command): void {
-  bucket
-    .command("cors")
+  withExamples(bucket.command("cors"), [
+    ["splatctl bucket cors", "which pages may read it now"],
+    ["splatctl bucket cors --origin https://viewer.example", "let this site's pages read it"],
+    ["splatctl bucket cors --remove --dry-run", "what taking our rule away would change"],
+  ])
     .description("show which web pages may read the bucket, or say which may")
     .option("--origin <url...>", "let the pages of these origins read it; * is every page")
     .option("--remove", "take our rule away; those of others stay")

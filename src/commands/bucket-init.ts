@@ -1,5 +1,6 @@
 /** `splatctl bucket init`: set the bucket up once. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { SplatError } from "../errors.ts";
 import type { BackendFlags } from "./flags.ts";
 
@@ -17,13 +18,18 @@ export interface InitFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerBucketInit(bucket: Command): void {
-  bucket
-    .command("init")
+  withExamples(bucket.command("init"), [
+    ["splatctl bucket init", "asks for endpoint, name and keys, checks them, keeps them"],
+    ["splatctl bucket init --name splats --yes", "keys and endpoint from the environment, without asking"],
+    ["splatctl bucket init --forget", "remove what is kept, keys included"],
+  ])
     .description("set up the bucket once: ask, check, make it where it is missing, keep its settings")
+    .optionsGroup("Bucket:")
     .option("--endpoint <url>", "S3 endpoint of the account, without the bucket (default: R2_ENDPOINT_URL)")
     .option("--name <name>", "the bucket (default: R2_BUCKET_NAME)")
     .option("--public-url <url>", "where anybody reads it, if it is public (default: R2_PUBLIC_URL)")
     .option("--origin <url...>", "let the pages of these origins read it; needs a token that administers")
+    .optionsGroup("Options:")
     .option("--no-save", "keep nothing")
     .option("--yes", "do not ask before the bucket is made or another one's settings are replaced")
     .option("--forget", "remove what is kept, keys included, and do nothing else")

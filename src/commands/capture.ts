@@ -1,5 +1,7 @@
-/** `splatctl capture`: watch a folder and send each image to the backend as it appears. */
+/** `splatctl capture`: send each image of a folder, or of a camera, to the backend as it appears. */
 import { InvalidArgumentError, type Command } from "commander";
+import { chooseCapture, visibleSecretWarning, withCamera, type CaptureFlags } from "./capture-choice.ts";
+import { withExamples } from "./examples.ts";
 import {
   nonNegativeNumber,
   openClient,
@@ -12,16 +14,12 @@ import {
 import { openStartingNote, type StartingNote } from "./starting-note.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 import type { Client } from "../api/client.ts";
-import type { Config } from "../config.ts";
+import { PROJECT_FILE, type Config } from "../config.ts";
 import type { CaptureListener } from "../daemon/capture-tally.ts";
-import { EXIT_CODES } from "../errors.ts";
+import { EXIT_CODES, SplatError } from "../errors.ts";
 
-interface CaptureFlags extends BackendFlags {
-  readonly recursive?: boolean;
-  readonly include?: string[];
-  readonly exclude?: string[];
+interface Flags extends BackendFlags, CaptureFlags {
   readonly once?: boolean;
-  readonly fps?: number;
   readonly inFlight?: number;
   readonly dataset: boolean;
   readonly giveUpAfter?: number;
@@ -33,40 +31,56 @@ interface CaptureFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerCapture(program: Command): void {
-  withSpool(withBackend(program.command("capture")))
-    .description("watch a folder and send each image as it appears; Ctrl-C sends what is under way and ends")
-    .argument("<folder>", "where the images appear; with a transforms.json its poses are sent along")
+  withExamples(withCamera(withSpool(withBackend(program.command("capture")))), [
+    ["splatctl capture ./photos", "what is there, then whatever appears, until Ctrl-C"],
+    ["splatctl capture ./photos --once --stop", "what is there, then finish the scene"],
+    ["splatctl capture --webcam", "the camera of this machine; splatctl cameras lists several"],
+    ["splatctl capture ./my-dataset --once", "a data set: the poses and the lens of its transforms.json"],
+  ])
+    .description(
+      "send the images of a folder or camera as they appear; Ctrl-C sends what is under way and ends",
+    )
+    .argument("[folder]", "where the images appear; with a transforms.json its poses are sent along")
     .option("--recursive", "look into sub-folders too")
     .option("--include <glob...>", "send files that match, instead of *.jpg, *.jpeg, *.png")
     .option("--exclude <glob...>", "leave out files that match")
-    .option("--once", "send what is there and exit")
+    .option("--once", "send what is there and exit (of a camera: of a video file, which ends)")
     .option("--fps <n>", "start at most so many uploads a second", positiveNumber)
+    .optionsGroup("Delivery:")
     .option("--in-flight <n>", "uploads under way at once (default: 8)", wholeNumber(1, 64))
+    .optionsGroup("Options:")
     .option("--no-dataset", "ignore transforms.json")
+    .optionsGroup("Joints:")
     .option("--relay <name>", "take joints from the relay of this name (default: from one that runs)", true)
     .option("--no-relay", "ask no relay for joints")
+    .optionsGroup("Delivery:")
     .option(
       "--give-up-after <s>",
       "exit when the backend has not answered for so long; 0 = never (default: 0, with --once 60, a cloud 600)",
       nonNegativeNumber,
     )
-    .option("--spool-max-gb <n>", "disk space for them (default: 10)", spoolGigabytes)
+    .option("--spool-max-gb <n>", "disk space for frames that are kept, GB (default: 10)", spoolGigabytes)
+    .optionsGroup("Options:")
     .option("--stop", "when everything is sent, end the capture and start finishing (implies --once)")
     .option("--json", "print one JSON object at the end")
-    .action(async (folder: string, _options, command: Command) => {
-      const flags = command.optsWithGlobals<CaptureFlags>();
+    .action(async (folder: string | undefined, _options, command: Command) => {
+      const flags = command.optsWithGlobals<Flags>();
       const starting = openStartingNote();
-      const { client, config } = await openClient(flags, starting.onStarting);
+      const { client, config, log } = await openClient(flags, starting.onStarting);
+      const warning = await visibleSecretWarning(flags);
+      if (warning !== null) log.warn(warning);
       await capture(folder, flags, { client, config, starting });
     });
 }
 
 async function capture(
-  folder: string,
-  flags: CaptureFlags,
+  folder: string | undefined,
+  flags: Flags,
   { client, config, starting }: { client: Client; config: Config; starting: StartingNote },
 ): Promise<void> {
-  const { captureFolder } = await import("../daemon/capture-folder.ts");
+  const chosen = chooseCapture(folder, flags, config);
+  if (chosen === null) throw nothingToCapture();
+  const { captureFrames } = await import("../daemon/capture-frames.ts");
   const { runningRelay } = await import("../daemon/running-relay.ts");
   const { describeCounts, describeSummary, summaryJson } = await import("./describe-capture.ts");
   const { hiddenProgressLine, openProgressLine } = await import("../tui/progress-line.ts");
@@ -85,19 +99,18 @@ async function capture(
     onWarning: (line) => progress.say(`warning: ${line}`),
   };
   const name = typeof flags.relay === "string" ? flags.relay : undefined;
-  const summary = await captureFolder(
+  const summary = await captureFrames(
     client,
     {
-      ...flags,
-      folder,
+      ...chosen,
       spoolDir: config.spoolDir,
       joints:
         flags.relay === false
           ? undefined
           : runningRelay(config.runDir, listener, { name, scene: client.sceneName }),
       spoolMaxBytes: flags.spoolMaxGb === undefined ? undefined : flags.spoolMaxGb * 1e9,
+      inFlight: flags.inFlight,
       once: flags.once === true || flags.stop === true,
-      ignoreDataset: !flags.dataset,
       giveUpAfterS: flags.giveUpAfter === 0 ? Infinity : flags.giveUpAfter,
     },
     listener,
@@ -112,7 +125,7 @@ async function capture(
   const hasSent = accepted + duplicates > 0;
   if (flags.stop === true && !(complete && hasSent)) {
     process.stderr.write(
-      `the scene was not stopped: ${hasSent ? "the folder was not sent whole" : "nothing was sent"}\n`,
+      `the scene was not stopped: ${hasSent ? "not everything was sent" : "nothing was sent"}\n`,
     );
   }
   const stopped = flags.stop === true && complete && hasSent ? await client.stop() : null;
@@ -122,6 +135,12 @@ async function capture(
     describeSummary(summary),
   );
   if (summary.rejected > 0 || summary.unsent > 0 || !complete) process.exitCode = EXIT_CODES.partial;
+}
+
+function nothingToCapture(): SplatError {
+  return new SplatError("usage", "there is nothing to capture: neither a folder nor a camera is named", {
+    hint: `Name a folder, or --webcam, here or in ${PROJECT_FILE}.`,
+  });
 }
 
 /** Room for the largest frame and what is kept beside it; with less, nothing could ever be sent. */

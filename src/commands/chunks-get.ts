@@ -1,5 +1,6 @@
 /** `splatctl chunks get`: download what lies in the bucket. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { PARALLEL } from "../chunks/parallel.ts";
 import { choiceOf } from "./chunk-choice.ts";
 import type { GetFlags } from "./get-chunks.ts";
@@ -11,7 +12,16 @@ const MOST_PARALLEL = 256;
 
 /** Add the verb. */
 export function registerChunksGet(chunks: Command): void {
-  withChoice(withBucket(chunks.command("get")))
+  withChoice(
+    withBucket(
+      withExamples(chunks.command("get"), [
+        ["splatctl chunks get", "the newest chunk, into splatctl-chunks"],
+        ["splatctl chunks get --all -o scenes", "every chunk of the latest session"],
+        ['splatctl chunks get "chunk_00*.ply" --session all --dry-run', "what would come of all sessions"],
+        ["splatctl chunks get 3 7 --public", "two of them, by number, from a public bucket without keys"],
+      ]),
+    ),
+  )
     .description("download chunks, each verified; what is there and whole stays, what is half there goes on")
     .option("-o, --output <dir>", "where to: DIR/SCENE/SESSION/NAME", "splatctl-chunks")
     .option("--parallel <n>", "files at a time", wholeNumber(1, MOST_PARALLEL), PARALLEL)

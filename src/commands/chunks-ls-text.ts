@@ -3,7 +3,7 @@ import type { Entry, Session } from "../chunks/entry.ts";
 import { isLive } from "../chunks/session-status.ts";
 import { printable } from "../printable.ts";
 import { nowS } from "../time.ts";
-import { bytes, count, duration } from "./describe.ts";
+import { bytes, count, duration } from "../quantities.ts";
 import type { BucketFlags, OpenBucket } from "./open-reader.ts";
 import { alignTable, type Column } from "./table.ts";
 
@@ -17,10 +17,10 @@ const UNKNOWN = "–";
 
 const COLUMNS: readonly Column[] = [
   { title: "NAME" },
-  { title: "FRAMES" },
-  { title: "GAUSSIANS", right: true },
+  { title: "FRAMES", leaveOut: 2 },
+  { title: "GAUSSIANS", right: true, leaveOut: 3 },
   { title: "SIZE", right: true },
-  { title: "AGE" },
+  { title: "AGE", leaveOut: 1 },
 ];
 const LONG_COLUMNS: readonly Column[] = [
   ...COLUMNS,
@@ -30,13 +30,19 @@ const LONG_COLUMNS: readonly Column[] = [
   { title: "URL" },
 ];
 
-/** A paragraph for each session, and how much there is in all. */
-export function describeSessions(sessions: readonly Session[], place: Place, long: boolean): string {
+/** A paragraph for each session, and how much there is in all; tables as wide as `columns` of a terminal. */
+export function describeSessions(
+  sessions: readonly Session[],
+  place: Place,
+  long: boolean,
+  columns?: number,
+): string {
   if (sessions.length === 0) return describeNothing(place);
   const paragraphs = sessions.map((session) => {
     const rows = session.entries.map((entry) => (long ? longRow(entry, place) : shortRow(entry)));
-    const table = rows.length === 0 ? [] : alignTable(long ? LONG_COLUMNS : COLUMNS, rows);
-    return [describeSession(session), ...table].join("\n");
+    // With --long somebody wants all of it.
+    const table = long ? alignTable(LONG_COLUMNS, rows) : alignTable(COLUMNS, rows, columns);
+    return [describeSession(session), ...(rows.length === 0 ? [] : table)].join("\n");
   });
   const entries = sessions.flatMap((session) => session.entries);
   const inAll = `${amountOf(entries)} in ${plural(sessions.length, "session")}, ${bytes(sizeOf(entries))}`;

@@ -1,5 +1,6 @@
 /** `splatctl chunks url`: an address that opens a chunk. */
 import { InvalidArgumentError, type Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { SplatError } from "../errors.ts";
 import { useSessions, withBucket } from "./open-reader.ts";
 import { interruptSignal } from "./terminal.ts";
@@ -11,7 +12,13 @@ const UNITS_S: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600,
 
 /** Add the verb. */
 export function registerChunksUrl(chunks: Command): void {
-  withBucket(chunks.command("url"))
+  withBucket(
+    withExamples(chunks.command("url"), [
+      ["splatctl chunks url", "where a browser opens the newest chunk"],
+      ["splatctl chunks url chunk_0003.ply --expires 30m", "a URL that opens a private one for half an hour"],
+      ['splatctl chunks url "chunk_00*.ply" --json', "several, as one JSON object"],
+    ]),
+  )
     .argument("[name...]", "names, numbers, globs in quotes, or latest (default: latest)")
     .description(
       "print a URL: the public one, else one that expires and opens a private chunk to whoever has it",

@@ -1,13 +1,16 @@
 /** `splatctl chunks verify`: whether what was downloaded is still whole. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { EXIT_CODES } from "../errors.ts";
 import type { BackendFlags } from "./flags.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
 
 /** Add the verb. */
 export function registerChunksVerify(chunks: Command): void {
-  chunks
-    .command("verify")
+  withExamples(chunks.command("verify"), [
+    ["splatctl chunks verify splatctl-chunks", "sizes and SHA-256 of all that was downloaded"],
+    ["splatctl chunks verify scenes/main --json", "those of one scene, as one JSON object"],
+  ])
     .description("check downloaded files against the SHA256SUMS beside them")
     .argument("<dir>", "folder that was downloaded into, or one above it")
     .option("--json", "print one JSON object")

@@ -1,5 +1,6 @@
 /** `splatctl chunks watch`: bring the chunks of a session that goes on into a folder, each as it comes. */
 import type { Command } from "commander";
+import { withExamples, withNotes } from "./examples.ts";
 import { withScene, type BackendFlags } from "./flags.ts";
 
 /** Flags of the verb. */
@@ -12,9 +13,22 @@ export interface WatchFlags extends BackendFlags {
   readonly public?: boolean;
 }
 
+const NOTES = [
+  "Each chunk's path is a line on stdout; the first are those that the session has already.",
+  "--exec runs through the shell, one command at a time, with what it prints on stderr and the variables SPLAT_CHUNK_PATH, SPLAT_CHUNK_NAME, SPLAT_CHUNK_INDEX, SPLAT_CHUNK_LAST_FRAME, SPLAT_SESSION_ID and SPLAT_SCENE, which are to be quoted.",
+  "Without --wait a session that is complete already is downloaded, and that is the end. A session whose training failed may go on when its backend is started anew: that is waited for 2 minutes, then the end is 5. So long the last chunks of a session are waited for that another took over from, too.",
+  'Ends with 0 at Ctrl-C too, with 5 when a chunk was not downloaded, a command failed or the session did. With --json the last line\'s event is "end", after an error too.',
+];
+
 /** Add the verb. */
 export function registerChunksWatch(chunks: Command): void {
-  withScene(chunks.command("watch"))
+  const watch = withScene(
+    withExamples(chunks.command("watch"), [
+      ["splatctl chunks watch -o scenes", "each chunk as it lands, until the session is complete"],
+      ["splatctl chunks watch --wait --latest-only", "the next session, only its newest state"],
+      ["splatctl chunks watch --exec 'cp \"$SPLAT_CHUNK_PATH\" newest.ply'", "run a command after each"],
+    ]),
+  )
     .description("download each chunk of a session as it comes, until the session is complete or Ctrl-C")
     .option("-o, --output <dir>", "where to: DIR/SCENE/SESSION/NAME", "splatctl-chunks")
     .option("--session <id>", "which session; latest follows the scene to newer ones", "latest")
@@ -22,25 +36,13 @@ export function registerChunksWatch(chunks: Command): void {
     .option("--latest-only", "leave out chunks that a newer one has overtaken")
     .option(
       "--exec <command>",
-      "run it after each chunk, which SPLAT_CHUNK_PATH and other variables tell it (see --help)",
+      "run it after each chunk, which SPLAT_CHUNK_PATH and other variables tell it (see below)",
     )
     .option("--public", "read R2_PUBLIC_URL, without any keys")
     .option("--json", "print a JSON object a line: what happens, and at the end how it went")
-    .addHelpText(
-      "after",
-      `
-Each chunk's path is a line on stdout; the first are those that the session has already.
---exec runs through the shell, one command at a time, with what it prints on stderr and these variables:
-  SPLAT_CHUNK_PATH, SPLAT_CHUNK_NAME, SPLAT_CHUNK_INDEX, SPLAT_CHUNK_LAST_FRAME, SPLAT_SESSION_ID, SPLAT_SCENE
-Quote them: --exec 'cp "$SPLAT_CHUNK_PATH" newest.ply'
-Without --wait a session that is complete already is downloaded, and that is the end.
-A session whose training failed may go on when its backend is started anew: that is waited for 2 minutes, then the end
-is 5. So long the last chunks of a session are waited for that another took over from, too.
-Ends with 0 at Ctrl-C too, with 5 when a chunk was not downloaded, a command failed or the session did.
-With --json the last line's event is "end", after an error too.`,
-    )
     .action(async (_options, command: Command) => {
       const { watchBucket } = await import("./watch-bucket.ts");
       await watchBucket(command.optsWithGlobals<WatchFlags>());
     });
+  withNotes(watch, NOTES);
 }

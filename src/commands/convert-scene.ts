@@ -5,7 +5,7 @@ import { decodeScene, lossesOf, type DecodedScene } from "../splat/formats.ts";
 import type { ShDegree } from "../splat/gaussians.ts";
 import { limitShDegree, selectGaussians } from "../splat/select.ts";
 import type { ConvertFlags } from "./convert.ts";
-import { bytes, count } from "./describe.ts";
+import { bytes, count } from "../quantities.ts";
 import { requireWritableScene, writeScene } from "./scene-output.ts";
 
 /** What was converted, as `--json` prints it. */

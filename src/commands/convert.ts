@@ -1,5 +1,6 @@
 /** `splatctl convert`: a scene from one file format into another. */
 import { Option, type Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { wholeNumber, type BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 
@@ -10,8 +11,14 @@ export interface ConvertFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerConvert(program: Command): void {
-  program
-    .command("convert")
+  withExamples(program.command("convert"), [
+    ["splatctl convert scene.ply scene.spz", "a seventh of the size"],
+    [
+      "splatctl convert scene.compressed.ply scene.splat --max-gaussians 50000",
+      "PlayCanvas's packed PLY into another format, at most so many Gaussians",
+    ],
+    ["splatctl convert scene.ply plain.ply --sh-degree 0", "without view-dependent colour"],
+  ])
     .description("write a scene in another format, and say what that loses")
     .argument("<in>", "PLY (plain or compressed), SPZ (versions 2 to 4) or .splat")
     .argument("<out>", "file to write: .ply, .spz or .splat")

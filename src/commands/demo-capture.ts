@@ -5,11 +5,11 @@
 import { mkdir } from "node:fs/promises";
 import type { Client } from "../api/client.ts";
 import type { Status } from "../api/schema.ts";
-import { captureFolder } from "../daemon/capture-folder.ts";
+import { captureFrames } from "../daemon/capture-frames.ts";
 import { sleep } from "../time.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
 import type { DemoRig } from "./demo-rig.ts";
-import { count } from "./describe.ts";
+import { count } from "../quantities.ts";
 
 /** Share of the time in which pictures are taken; in the rest the scene is finished. */
 const CAPTURE_SHARE = 0.4;
@@ -81,7 +81,7 @@ async function send(
     onWarning: (line: string) => progress.say(`warning: ${line}`),
   };
   const options = { folder, spoolDir: `${folder}-spool`, drainMs: DRAIN_MS, joints: rig.joints };
-  const { fatal } = await captureFolder(client, options, listener, signal);
+  const { fatal } = await captureFrames(client, options, listener, signal);
   if (fatal !== null) throw fatal;
 }
 

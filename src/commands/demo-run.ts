@@ -11,14 +11,17 @@ import { messageOf, SplatError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ProgressLine } from "../tui/progress-line.ts";
 import { captureTabletop, describeDemoProgress, shootingSeconds } from "./demo-capture.ts";
+import { keepDataset, makeDatasetFolder } from "./demo-dataset.ts";
 import { typicalFrame, writePreview } from "./demo-preview.ts";
 import { cameraAlone, DEMO_INTRINSICS, DEMO_SCENE, type DemoRig } from "./demo-rig.ts";
-import { count } from "./describe.ts";
+import { count } from "../quantities.ts";
 
 export interface DemoPlan {
   /** Whether an arm carries the camera, read and relayed as a real one; else the camera's poses are given. */
   readonly arm: boolean;
   readonly outputDir: string;
+  /** Where the pictures are kept as a data set; undefined = nowhere. */
+  readonly keepDir: string | undefined;
   readonly frames: number;
   /** For capture and training together. */
   readonly seconds: number;
@@ -38,6 +41,8 @@ export interface DemoResult {
   readonly seconds: number;
   readonly scene: string;
   readonly preview: string;
+  /** Folder of the data set, where one is kept. */
+  readonly dataset?: string;
 }
 
 /** Run the demo. Whatever happens, the backend ends and the temporary files go; only `outputDir` stays. */
@@ -48,6 +53,7 @@ export async function runDemo(plan: DemoPlan, signal: AbortSignal): Promise<Demo
   await mkdir(plan.outputDir, { recursive: true }).catch((cause: unknown) => {
     throw new SplatError("bad_input", `cannot write into ${plan.outputDir}: ${messageOf(cause)}`, { cause });
   });
+  if (plan.keepDir !== undefined) await makeDatasetFolder(plan.keepDir);
   const { status, ...view } = await captureAndTrain(plan, scene, signal);
   plan.progress.update("rendering the preview");
   await writePreview(preview, scene, { ...view, intrinsics: DEMO_INTRINSICS });
@@ -60,17 +66,21 @@ export async function runDemo(plan: DemoPlan, signal: AbortSignal): Promise<Demo
     seconds: Math.round((performance.now() - startMs) / 100) / 10,
     scene,
     preview,
+    ...(plan.keepDir === undefined ? {} : { dataset: plan.keepDir }),
   };
 }
 
 /** The demo's result in a few lines. */
 export function describeDemo(result: DemoResult): string {
-  const { psnr, frames, gaussians, steps, seconds, scene, preview } = result;
+  const { psnr, frames, gaussians, steps, seconds, scene, preview, dataset } = result;
   const quality = psnr === null ? "" : `PSNR ${psnr.toFixed(1)} dB on views not trained on; `;
   return [
     `${quality}${count(gaussians)} Gaussians from ${count(frames)} frames, ${count(steps)} steps, ${seconds} s in all`,
     `${scene}    the scene, for any Gaussian-splat viewer`,
     `${preview}  a held-out view: camera on the left, splat on the right`,
+    ...(dataset === undefined
+      ? []
+      : [`${dataset}  the pictures and their poses, to try other commands with`]),
   ].join("\n");
 }
 
@@ -90,7 +100,11 @@ async function captureAndTrain(
       try {
         await train(client, rig, plan, join(temporary, "frames"), signal);
         await pull(client, scenePath, signal);
-        const frame = typicalFrame(await client.frames(signal));
+        const records = await client.frames(signal);
+        if (plan.keepDir !== undefined) {
+          await keepDataset(join(temporary, "frames"), records, plan.keepDir);
+        }
+        const frame = typicalFrame(records);
         return { status: await client.status(signal), frame, seen: rig.seen(frame) };
       } finally {
         await rig.close();

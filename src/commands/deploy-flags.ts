@@ -38,8 +38,10 @@ const MOST_IDLE_STOP_MIN = 100_000;
 /** Add the flags of both ways to deploy. */
 export function withBuild(command: Command): Command {
   return command
+    .optionsGroup("Backend:")
     .option("--template <dir>", "deploy a backend of your own making instead of the one that splatctl brings")
     .option("--no-bucket", "give it no bucket, whatever bucket is set: chunks stay on Modal's volume")
+    .optionsGroup("Options:")
     .option("--no-wait", "do not wait until it has started")
     .option("--dry-run", "print what would be done, and do nothing")
     .option("--yes", "do not ask")
@@ -49,6 +51,7 @@ export function withBuild(command: Command): Command {
 /** Add the flags that say how the backend is to stand. */
 export function withDeployment(command: Command): Command {
   return command
+    .optionsGroup("GPU:")
     .option(
       "--gpu <types>",
       `types of GPU, the first that is free (default: ${DEFAULT_GPUS.join(",")})`,
@@ -59,6 +62,7 @@ export function withDeployment(command: Command): Command {
       "environment of your workspace on Modal (default: its own default)",
       environmentName,
     )
+    .optionsGroup("GPU:")
     .addOption(
       new Option(
         "--strategy <how>",
@@ -73,6 +77,7 @@ export function withDeployment(command: Command): Command {
       idleMinutes,
       DEFAULT_IDLE_STOP_MIN,
     )
+    .optionsGroup("Backend:")
     .option("--scenes <names>", "names that scenes may have, the first being the default", sceneNames, [
       "main",
     ])

@@ -1,6 +1,6 @@
 /** Spools in words, for a terminal and for scripts. */
 import type { SpoolReport } from "../queue/inspect.ts";
-import { bytes } from "./describe.ts";
+import { bytes } from "../quantities.ts";
 import { describeBackend } from "./flags.ts";
 
 /** Failed frames named for each spool; the rest is counted. */

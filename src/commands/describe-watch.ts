@@ -5,7 +5,7 @@ import type { WatchEvent, WatchOptions, WatchSummary } from "../chunks/watch.ts"
 import { printable } from "../printable.ts";
 import { explainShort, type SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
-import { duration } from "./describe.ts";
+import { duration } from "../quantities.ts";
 import { failureJson } from "./get-report.ts";
 import type { CommandEnd } from "./run-after.ts";
 

@@ -1,5 +1,7 @@
 /** Contract objects in words, for a terminal. */
 import type { Chunk, Status } from "../api/schema.ts";
+import { printable } from "../printable.ts";
+import { bytes, count, decibels, percent } from "../quantities.ts";
 
 /** The state of a scene in about ten aligned lines. */
 export function describeStatus(status: Status): string {
@@ -44,55 +46,17 @@ export function describeChunks(chunks: readonly Chunk[]): string {
   );
 }
 
-/** A size for people, decimal units: 1.2 MB. */
-export function bytes(sizeBytes: number): string {
-  const units = ["B", "kB", "MB", "GB"];
-  const power = Math.min(Math.floor(Math.log10(Math.max(sizeBytes, 1)) / 3), units.length - 1);
-  return `${(sizeBytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}
-
-/** A count with thin groups of three: 12 345. */
-export function count(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, " ");
-}
-
-/** A length of time in its two largest units: 2 d 3 h. */
-export function duration(seconds: number): string {
-  const units = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-    ["s", 1],
-  ] as const;
-  const first = units.findIndex(([, sizeS]) => seconds >= sizeS);
-  if (first < 0) return "0 s";
-  const parts = units.slice(first, first + 2).map(([unit, sizeS], i) => {
-    const above = i === 0 ? Infinity : units[first][1];
-    return `${Math.floor((seconds % above) / sizeS)} ${unit}`;
-  });
-  return parts.join(" ");
-}
-
 /** Those on their way to a bucket are told apart. */
 function chunksOf({ chunks, chunks_uploaded: uploaded }: Status): string {
   const onTheirWay = chunks.length - uploaded;
   return `${count(uploaded)} written${onTheirWay > 0 ? `, ${count(onTheirWay)} waiting for the bucket` : ""}`;
 }
 
-/** Never rounded up to 100. */
-function percent(share: number): string {
-  return `${Math.floor(share * 100)}%`;
-}
-
 type Row = readonly [label: string, value: string];
 
 function align(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(([label]) => label.length));
-  return rows.map(([label, value]) => `${label.padEnd(width)}  ${value}`).join("\n");
-}
-
-function decibels(psnr: number | null): string {
-  return psnr === null ? "–" : `${psnr.toFixed(1)} dB`;
+  return rows.map(([label, value]) => `${label.padEnd(width)}  ${printable(value)}`).join("\n");
 }
 
 /** Pictures taken long before they were sent have latencies of hours. */

@@ -1,5 +1,6 @@
 /** `splatctl down`: end a daemon. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { resolveConfig } from "../config.ts";
 import { DEFAULT_DAEMON } from "../daemon/daemon-name.ts";
 import type { StopOutcome } from "../daemon/stop-daemon.ts";
@@ -16,8 +17,10 @@ const DEFAULT_TIMEOUT_S = 30;
 
 /** Add the command. */
 export function registerDown(program: Command): void {
-  program
-    .command("down")
+  withExamples(program.command("down"), [
+    ["splatctl down", "end the daemon of the scene; it sends what is under way"],
+    ["splatctl down left-arm --timeout 120", "end another one, and give it two minutes"],
+  ])
     .description("end a daemon: it sends what is under way first")
     .argument("[name]", "which one (default: the scene's: SPLAT_SCENE, else main)", daemonName)
     .option("--timeout <s>", "end it at once after so long", nonNegativeNumber, DEFAULT_TIMEOUT_S)

@@ -1,5 +1,6 @@
 /** `splatctl fk`: where the arm's gripper and camera are at given joint angles. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { logFor, type BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 
@@ -12,8 +13,11 @@ export interface FkFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerFk(program: Command): void {
-  program
-    .command("fk")
+  withExamples(program.command("fk"), [
+    ["splatctl fk 0,-0.4,0.5,0.3,0,0", "where gripper and camera are, and where on the table it looks"],
+    ["splatctl fk --degrees 0,-23,29,17,0", "in degrees, without the gripper"],
+    ["splatctl fk 0,-0.4,0.5,0.3,0,0 --mount leisaac --json", "another camera mount; matrices and Jacobians"],
+  ])
     .description("print where the arm's gripper and its camera are at joint angles")
     .argument(
       "<angles...>",

@@ -1,4 +1,5 @@
 /** Flags that commands share, and the client that they lead to. */
+import { existsSync } from "node:fs";
 import { InvalidArgumentError, type Command } from "commander";
 import type { Client, ClientOptions } from "../api/client.ts";
 import { LIMITS, MAIN_SCENE, SCENE_NAME } from "../api/limits.ts";
@@ -22,20 +23,25 @@ const ORIGIN_WORDS: Readonly<Record<Origin, string>> = {
   flag: "from --url",
   environment: "from SPLAT_API_URL",
   "project file": `from ${PROJECT_FILE}`,
-  "user settings": "where splatctl deploy put it",
+  "user settings": "from your settings",
   default: "the default; --url or SPLAT_API_URL name another",
 };
 
 /** Add `--url` and `--scene`. */
 export function withBackend(command: Command): Command {
   return withScene(
-    command.option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)"),
+    command
+      .optionsGroup("Backend:")
+      .option("--url <url>", "backend to talk to (default: SPLAT_API_URL, else this machine)"),
   );
 }
 
 /** Add `--scene`. */
 export function withScene(command: Command): Command {
-  return command.option("--scene <name>", "which of its scenes (default: SPLAT_SCENE, else main)");
+  return command
+    .optionsGroup("Backend:")
+    .option("--scene <name>", "which of its scenes (default: SPLAT_SCENE, else main)")
+    .optionsGroup("Options:");
 }
 
 /** The scene that a command is about. Throws `usage` when no scene can be called so. */
@@ -53,10 +59,10 @@ export function describeBackend(url: string, scene: string): string {
 
 /** Add `--spool`. */
 export function withSpool(command: Command): Command {
-  return command.option(
-    "--spool <dir>",
-    "where captures keep frames until they are safe (default: SPLAT_SPOOL_DIR)",
-  );
+  return command
+    .optionsGroup("Delivery:")
+    .option("--spool <dir>", "where captures keep frames until they are safe (default: SPLAT_SPOOL_DIR)")
+    .optionsGroup("Options:");
 }
 
 /** The logger that the program's own flags ask for. */
@@ -76,11 +82,13 @@ export async function openClient(
   const log = logFor(flags);
   const scene = sceneOf(config);
   log.info(`backend ${describeBackend(config.url, scene)} (${ORIGIN_WORDS[config.urlOrigin]})`);
+  tellFiles(log, config);
   const { createClient } = await import("../api/client.ts");
   const client = createClient({
     ...backendOf(config),
     scene,
     onStarting: onStarting ?? tellStarting(log),
+    onRequest: log.level === "verbose" ? (line) => log.debug(line) : undefined,
   });
   return { client, log, config };
 }
@@ -91,11 +99,23 @@ export function backendOf({
   token,
   ownToken,
   proxyAuth,
+  proxy,
   user,
-}: Config): Pick<ClientOptions, "url" | "token" | "tokenFrom" | "proxyAuth" | "cloud"> {
+}: Config): Pick<ClientOptions, "url" | "token" | "tokenFrom" | "proxyAuth" | "cloud" | "proxy"> {
   // A deployment may have a name of its user's own; of any other backend its URL tells.
   const cloud = url === user.deployment?.url ? true : undefined;
-  return { url, token, tokenFrom: ownToken === undefined ? "kept" : "environment", proxyAuth, cloud };
+  return { url, token, tokenFrom: ownToken === undefined ? "kept" : "environment", proxyAuth, cloud, proxy };
+}
+
+/** Which files of settings there are, for who wonders where a value comes from. */
+export function tellFiles(
+  log: Log,
+  { userFile, secretsFile }: Pick<Config, "userFile" | "secretsFile">,
+): void {
+  if (log.level !== "verbose") return;
+  for (const path of [PROJECT_FILE, userFile, secretsFile]) {
+    log.debug(`${existsSync(path) ? "read" : "not there:"} ${path}`);
+  }
 }
 
 /** Most threads, pixels, Gaussians and MiB that make sense here; more would only end in no memory. */

@@ -9,7 +9,7 @@ import { steadyMs } from "../time.ts";
 import { openTransferLine } from "../tui/transfer-line.ts";
 import type { ChoiceFlags } from "./chunk-choice.ts";
 import { sizeOf } from "./chunks-ls-text.ts";
-import { bytes, duration } from "./describe.ts";
+import { bytes, duration } from "../quantities.ts";
 import {
   failureJson,
   printPaths,

@@ -3,7 +3,7 @@ import type { DownloadResult } from "../chunks/download.ts";
 import { printable } from "../printable.ts";
 import { explain, SplatError } from "../errors.ts";
 import { sizeOf } from "./chunks-ls-text.ts";
-import { bytes, duration } from "./describe.ts";
+import { bytes, duration } from "../quantities.ts";
 import type { BackendFlags } from "./flags.ts";
 import { printResult } from "./terminal.ts";
 

@@ -1,13 +1,18 @@
-/** The list of commands, in the order help shows them. Each file declares its flags and loads its work lazily. */
+/** The list of commands, in the order and groups help shows them. Each file declares its flags and loads its work lazily. */
 import type { Command } from "commander";
 import { registerBucket } from "./bucket.ts";
+import { registerCameras } from "./cameras.ts";
 import { registerCapture } from "./capture.ts";
 import { registerChunks } from "./chunks.ts";
+import { registerCompletion } from "./completion.ts";
+import { registerConfig } from "./config.ts";
 import { registerConvert } from "./convert.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDeploy } from "./deploy.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerDown } from "./down.ts";
 import { registerFk } from "./fk.ts";
+import { registerInit } from "./init.ts";
 import { registerLogs } from "./logs.ts";
 import { registerPs } from "./ps.ts";
 import { registerPull } from "./pull.ts";
@@ -24,25 +29,36 @@ import { registerUp } from "./up.ts";
 
 /** Add every command to the program. */
 export function registerCommands(program: Command): void {
+  program.commandsGroup("Begin:");
+  registerDemo(program);
+  registerInit(program);
+  registerDoctor(program);
+  program.commandsGroup("Capture:");
+  registerUp(program);
+  registerCapture(program);
+  registerCameras(program);
+  registerRelay(program);
+  registerQueue(program);
+  registerPs(program);
+  registerLogs(program);
+  registerDown(program);
+  program.commandsGroup("Scene:");
+  registerStatus(program);
+  registerPull(program);
+  registerStop(program);
+  registerReset(program);
+  registerChunks(program);
+  program.commandsGroup("Backend:");
   registerServe(program);
   registerDeploy(program);
   registerRedeploy(program);
   registerUndeploy(program);
-  registerCapture(program);
-  registerQueue(program);
-  registerRelay(program);
-  registerUp(program);
-  registerPs(program);
-  registerLogs(program);
-  registerDown(program);
-  registerStatus(program);
-  registerPull(program);
-  registerChunks(program);
   registerBucket(program);
-  registerStop(program);
-  registerReset(program);
+  program.commandsGroup("Without a backend:");
   registerTrain(program);
   registerConvert(program);
   registerFk(program);
-  registerDemo(program);
+  program.commandsGroup("Settings:");
+  registerConfig(program);
+  registerCompletion(program);
 }

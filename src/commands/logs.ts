@@ -1,5 +1,6 @@
 /** `splatctl logs`: what a detached daemon, or a backend in the cloud, prints. */
 import { InvalidArgumentError, type Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { resolveConfig } from "../config.ts";
 import { SplatError } from "../errors.ts";
 import { environmentName } from "./deploy-flags.ts";
@@ -19,8 +20,11 @@ const DEFAULT_LINES = 50;
 
 /** Add the command. */
 export function registerLogs(program: Command): void {
-  program
-    .command("logs")
+  withExamples(program.command("logs"), [
+    ["splatctl logs -f", "follow the daemon of the scene until Ctrl-C"],
+    ["splatctl logs left-arm -n 200", "the last 200 lines of another one"],
+    ["splatctl logs --cloud --since 2h", "what the deployed backend has printed since"],
+  ])
     .description("show what a detached daemon, or with --cloud the deployed backend, has printed")
     .argument("[name]", "which one (default: the scene's: SPLAT_SCENE, else main)", daemonName)
     .option("-f, --follow", "go on with what it prints from now on, until Ctrl-C")

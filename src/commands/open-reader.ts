@@ -11,7 +11,9 @@ import { publicUrlOf } from "../remote/r2-key.ts";
 import type { BucketReader } from "../remote/r2-read.ts";
 import { describeOrigin } from "./choose-bucket.ts";
 import { hintingReader } from "./hint-of-keys.ts";
-import { logFor, sceneOf, type BackendFlags } from "./flags.ts";
+import { logFor, sceneOf, tellFiles, type BackendFlags } from "./flags.ts";
+import { tellingReader } from "./telling-reader.ts";
+import { tellWaiting } from "./waiting-note.ts";
 
 export interface BucketFlags extends BackendFlags {
   readonly session?: string;
@@ -65,7 +67,8 @@ export async function openReader(
     ? openPublic(connections)
     : openSigned(hasPublic, connections));
   log.info(`bucket ${open.reader.name}${scene === MAIN_SCENE ? "" : ` scene ${scene}`} (${origin})`);
-  return { ...open, scene, session, log };
+  tellFiles(log, config);
+  return { ...open, reader: tellingReader(open.reader, log), scene, session, log };
 }
 
 /** A bucket, and the sessions in it that a command is about. */
@@ -88,7 +91,8 @@ export async function useSessions<T>(
   const open = await openReader(flags, { parallel });
   try {
     const { findSessions } = await import("../chunks/find-sessions.ts");
-    const [sessions, loaded] = await Promise.all([findSessions(open.reader, open, signal), load()]);
+    const find = (): Promise<readonly Session[]> => findSessions(open.reader, open, signal);
+    const [sessions, loaded] = await Promise.all([tellWaiting(open.log, open.reader.name, find), load()]);
     await use({ open, sessions }, loaded);
   } finally {
     await open.reader.close();

@@ -1,17 +1,20 @@
 /** `splatctl ps`: the daemons that run. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { resolveConfig } from "../config.ts";
 import type { RunningDaemon } from "../daemon/run-file.ts";
 import { nowS } from "../time.ts";
-import { duration } from "./describe.ts";
+import { duration } from "../quantities.ts";
 import { describeBackend, type BackendFlags } from "./flags.ts";
-import { alignTable } from "./table.ts";
-import { printResult } from "./terminal.ts";
+import { alignTable, type Column } from "./table.ts";
+import { columnsOf, printResult } from "./terminal.ts";
 
 /** Add the command. */
 export function registerPs(program: Command): void {
-  program
-    .command("ps")
+  withExamples(program.command("ps"), [
+    ["splatctl ps", "name, process, and what each one does"],
+    ["splatctl ps --json", "the same as one JSON object"],
+  ])
     .description("list the daemons that run")
     .option("--json", "print one JSON object")
     .action(async (_options, command: Command) => list(command.optsWithGlobals<BackendFlags>()));
@@ -41,7 +44,15 @@ function daemonJson({ daemon, summary }: Listed): object {
   return { ...daemon, up_s: upS(daemon), summary };
 }
 
-const COLUMNS = ["NAME", "PID", "UP", "STATE", "WHAT", "BACKEND", ""].map((title) => ({ title }));
+const COLUMNS: readonly Column[] = [
+  { title: "NAME" },
+  { title: "PID", leaveOut: 1 },
+  { title: "UP", leaveOut: 2 },
+  { title: "STATE" },
+  { title: "WHAT", leaveOut: 3 },
+  { title: "BACKEND", leaveOut: 5 },
+  { title: "", leaveOut: 4 },
+];
 
 function describe(listed: readonly Listed[]): string {
   if (listed.length === 0) return "no daemon runs";
@@ -54,7 +65,7 @@ function describe(listed: readonly Listed[]): string {
     describeBackend(daemon.backend, daemon.scene),
     summary ?? "",
   ]);
-  return alignTable(COLUMNS, rows).join("\n");
+  return alignTable(COLUMNS, rows, columnsOf(process.stdout)).join("\n");
 }
 
 function stateWords({ state, host }: RunningDaemon): string {

@@ -10,7 +10,7 @@ import { formatOfName } from "../splat/formats.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
 import { describeBackend, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
-import { bytes } from "./describe.ts";
+import { bytes } from "../quantities.ts";
 
 /** What to pull, and where to. */
 export interface PullOptions extends BackendFlags {
@@ -62,10 +62,11 @@ export async function pullToStdout(client: Client, options: PullOptions): Promis
   }
 }
 
-async function askForScene(
-  client: Client,
+/** The scene, on its way. Throws `refused` when it has no Gaussians yet, and what the client throws. */
+export async function askForScene(
+  client: Pick<Client, "url" | "sceneName" | "getSplat">,
   format: SplatFormat,
-  options: PullOptions,
+  options: Pick<PullOptions, "maxGaussians">,
   signal: AbortSignal,
 ): Promise<SplatScene> {
   const answer = await client.getSplat({ format, maxGaussians: options.maxGaussians }, signal);

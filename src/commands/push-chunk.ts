@@ -4,7 +4,7 @@ import { checkNames, sessionIdOf } from "../chunks/push-target.ts";
 import { readSceneFile } from "../chunks/scene-file.ts";
 import { printable } from "../printable.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
-import { bytes, count } from "./describe.ts";
+import { bytes, count } from "../quantities.ts";
 import type { BackendFlags } from "./flags.ts";
 import { openReader } from "./open-reader.ts";
 import { openWriter, requireWritable } from "./open-writer.ts";

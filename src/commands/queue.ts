@@ -1,5 +1,6 @@
 /** `splatctl queue`: what captures have taken and not delivered. */
 import type { Command } from "commander";
+import { withExamples, type Example } from "./examples.ts";
 import { resolveConfig } from "../config.ts";
 import { SplatError } from "../errors.ts";
 import type { SpoolReport, Tidied } from "../queue/inspect.ts";
@@ -13,14 +14,26 @@ interface QueueFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerQueue(program: Command): void {
-  const queue = program.command("queue").description("frames that captures keep until the backend has them");
-  const add = (name: string, description: string): Command =>
-    withSpool(queue.command(name).description(description))
+  const queue = withExamples(program.command("queue"), [
+    ["splatctl queue ls", "what is kept, and what was refused and why"],
+    ["splatctl queue retry", "let refused frames go again"],
+  ]).description("see and tidy the frames that captures keep until the backend has them");
+  const add = (name: string, description: string, examples: readonly Example[]): Command =>
+    withSpool(withExamples(queue.command(name), examples).description(description))
       .argument("[folder]", "only the frames captured from this folder")
       .option("--json", "print one JSON object");
-  add("ls", "list what is kept, and what the backend refused").action(list);
-  add("retry", "let frames that the backend refused be sent again by the next capture").action(retry);
-  add("clear", "forget what is kept, so that the next capture begins its folder from the start")
+  add("ls", "list what is kept, and what the backend refused", [
+    ["splatctl queue ls", "of every folder and backend"],
+    ["splatctl queue ls ./photos --json", "of one folder, as one JSON object"],
+  ]).action(list);
+  add("retry", "let frames that the backend refused be sent again by the next capture", [
+    ["splatctl queue retry", "of every folder"],
+    ["splatctl queue retry ./photos", "of one"],
+  ]).action(retry);
+  add("clear", "forget what is kept, so that the next capture begins its folder from the start", [
+    ["splatctl queue clear --failed", "only what the backend refused"],
+    ["splatctl queue clear ./photos --yes", "all that is kept of one folder, without asking"],
+  ])
     .option("--failed", "only frames that the backend refused")
     .option("--yes", "do not ask")
     .action(clear);

@@ -1,5 +1,6 @@
 /** `splatctl redeploy`: the backend in the cloud again, as it was, or as it was before. */
 import { InvalidArgumentError, type Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { resolveConfig } from "../config.ts";
 import { SplatError } from "../errors.ts";
 import { withBuild, type BuildFlags } from "./deploy-flags.ts";
@@ -11,7 +12,13 @@ interface RedeployFlags extends BuildFlags {
 
 /** Add the command. */
 export function registerRedeploy(program: Command): void {
-  withBuild(program.command("redeploy"))
+  withBuild(
+    withExamples(program.command("redeploy"), [
+      ["splatctl redeploy", "as it was, after an update or an undeploy"],
+      ["splatctl redeploy --rollback", "the version before"],
+      ["splatctl redeploy --rollback v3 --yes", "a version of your choice, without asking"],
+    ]),
+  )
     .description("deploy again with the settings of the last time, after an update or an undeploy")
     .option(
       "--rollback [version]",

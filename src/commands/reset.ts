@@ -1,5 +1,6 @@
 /** `splatctl reset`: begin a new capture. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { describeBackend, openClient, withBackend, type BackendFlags } from "./flags.ts";
 import { interruptSignal } from "./terminal.ts";
 
@@ -9,7 +10,12 @@ interface ResetFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerReset(program: Command): void {
-  withBackend(program.command("reset"))
+  withBackend(
+    withExamples(program.command("reset"), [
+      ["splatctl reset", "asks, then clears the scene"],
+      ["splatctl reset --yes --scene left-arm", "another scene, without asking"],
+    ]),
+  )
     .description("clear frames, joints and Gaussians; settings and written chunks stay")
     .option("--yes", "do not ask")
     .action(async (_options, command: Command) => {

@@ -5,7 +5,7 @@ import { removeChunks, requireNoneLive, type Removed } from "../chunks/remove.ts
 import { EXIT_CODES, explainShort, SplatError } from "../errors.ts";
 import { hiddenProgressLine, openProgressLine } from "../tui/progress-line.ts";
 import { confirm } from "./confirm.ts";
-import { bytes, count } from "./describe.ts";
+import { bytes, count } from "../quantities.ts";
 import type { BackendFlags } from "./flags.ts";
 import { openReader, type OpenBucket } from "./open-reader.ts";
 import { openWriter, requireWritable } from "./open-writer.ts";

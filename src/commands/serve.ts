@@ -1,6 +1,7 @@
 /** `splatctl serve`: the embedded backend on this machine, until Ctrl-C. */
 import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { requireSendable } from "../api/credentials.ts";
 import { DEFAULT_PORT, resolveConfig } from "../config.ts";
 import { createLog } from "../log.ts";
@@ -18,8 +19,12 @@ interface ServeFlags extends PythonServeFlags {
 
 /** Add the command. */
 export function registerServe(program: Command): void {
-  program
-    .command("serve")
+  withExamples(program.command("serve"), [
+    ["splatctl serve", "on this machine's CPU, at http://127.0.0.1:7860"],
+    ["splatctl serve --engine gsplat", "on an NVIDIA GPU"],
+    ["splatctl serve --host 0.0.0.0 --port 8000", "for other machines too; set SPLAT_API_TOKEN first"],
+    ["splatctl serve --data ./table --no-bucket", "another data folder, and chunks stay there"],
+  ])
     .description("run a backend on this machine: it needs no account, and no GPU but with --engine gsplat")
     .addOption(
       new Option("--engine <name>", "what trains: the built-in one on the CPU, or gsplat on an NVIDIA GPU")
@@ -36,6 +41,7 @@ export function registerServe(program: Command): void {
       "--data <dir>",
       "folder for frames, state and chunks (default: SPLAT_DATA_DIR, else splatctl-data)",
     )
+    .optionsGroup("Training:")
     .option("--threads <n>", "threads to train with (default: all cores)", wholeNumber(1, MOST.threads))
     .option(
       "--max-gaussians <n>",
@@ -52,6 +58,7 @@ export function registerServe(program: Command): void {
       "decoded frames take at most this; beyond it they are read again and again (default: a share of free memory)",
       wholeNumber(1, MOST.frameMemoryMib),
     )
+    .optionsGroup("Options:")
     .option("--no-bucket", "keep chunks on this machine, whatever bucket is set")
     .action(async (_options, command: Command) => {
       const flags = command.optsWithGlobals<ServeFlags>();

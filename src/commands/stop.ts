@@ -1,5 +1,6 @@
 /** `splatctl stop`: end the capture and wait for the finished scene. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { nonNegativeNumber, openClient, withBackend, type BackendFlags } from "./flags.ts";
 import { openStartingNote } from "./starting-note.ts";
 import { interruptSignal, printResult } from "./terminal.ts";
@@ -11,7 +12,13 @@ interface StopFlags extends BackendFlags {
 
 /** Add the command. */
 export function registerStop(program: Command): void {
-  withBackend(program.command("stop"))
+  withBackend(
+    withExamples(program.command("stop"), [
+      ["splatctl stop", "finish training, write the last chunk, and wait for it"],
+      ["splatctl stop --finish-seconds 120", "with two minutes of finishing"],
+      ["splatctl stop --no-wait", "and come back at once; `splatctl status` tells the end"],
+    ]),
+  )
     .description("end the capture, finish training and write the last chunk")
     .option("--finish-seconds <s>", "time for finishing (default: the scene's setting)", nonNegativeNumber)
     .option("--no-wait", "do not wait until finishing is complete")

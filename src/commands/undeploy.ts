@@ -1,5 +1,6 @@
 /** `splatctl undeploy`: nothing in the cloud runs or costs any more. */
 import type { Command } from "commander";
+import { withExamples } from "./examples.ts";
 import { modalEnvironment, resolveConfig, type Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Modal } from "../remote/modal-run.ts";
@@ -14,8 +15,10 @@ interface UndeployFlags extends ModalFlags {
 
 /** Add the command. */
 export function registerUndeploy(program: Command): void {
-  program
-    .command("undeploy")
+  withExamples(program.command("undeploy"), [
+    ["splatctl undeploy", "asks, then stops what costs; redeploy brings it back"],
+    ["splatctl undeploy --delete-secrets --yes", "forget its secrets too, without asking"],
+  ])
     .description("stop the backend in the cloud for good; what its volume and the bucket hold stays")
     .option("--env <name>", "environment on Modal (default: where it was deployed)", environmentName)
     .option("--delete-secrets", "remove its secrets on Modal and its token here too")

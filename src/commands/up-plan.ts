@@ -3,6 +3,7 @@ import { PROJECT_FILE, type Config } from "../config.ts";
 import type { RelaySettings } from "../daemon/joint-road.ts";
 import type { UpPlan } from "../daemon/up.ts";
 import { SplatError } from "../errors.ts";
+import { chooseCapture, type CaptureFlags } from "./capture-choice.ts";
 import type { DaemonFlags } from "./run-as-daemon.ts";
 
 /** Flags of a relay. */
@@ -18,32 +19,23 @@ export interface RelayFlags {
   readonly calibration?: string;
 }
 
-export interface UpFlags extends DaemonFlags, RelayFlags {
-  readonly recursive?: boolean;
-  readonly include?: string[];
-  readonly exclude?: string[];
-  readonly fps?: number;
-}
+export interface UpFlags extends DaemonFlags, RelayFlags, CaptureFlags {}
 
 /** Flags over the project file. Throws `usage` when both together ask for nothing. */
-export function planUp(folder: string | undefined, flags: UpFlags, { project, spoolDir }: Config): UpPlan {
+export function planUp(folder: string | undefined, flags: UpFlags, config: Config): UpPlan {
+  const { project, spoolDir } = config;
   const relay = relaySettings(flags, project.relay);
-  const images = folder ?? project.capture?.folder;
-  if (images === undefined && relay === null) {
-    throw new SplatError("usage", "there is nothing to do: no folder to capture and no joints to relay", {
-      hint: `Name a folder, or --relay serial, here or in ${PROJECT_FILE}.`,
-    });
+  const chosen = chooseCapture(folder, flags, config);
+  if (chosen === null && relay === null) {
+    throw new SplatError(
+      "usage",
+      "there is nothing to do: no folder or camera to capture and no joints to relay",
+      {
+        hint: `Name a folder, --webcam or --relay serial, here or in ${PROJECT_FILE}.`,
+      },
+    );
   }
-  const typed = withoutHoles({
-    recursive: flags.recursive,
-    include: flags.include,
-    exclude: flags.exclude,
-    fps: flags.fps,
-  });
-  const { recursive, include, exclude, fps } = { ...project.capture, ...typed };
-  const capture =
-    images === undefined ? null : { folder: images, spoolDir, recursive, include, exclude, fps };
-  return { capture, relay };
+  return { capture: chosen && { ...chosen, spoolDir }, relay };
 }
 
 /** Where joints come from; null when nobody asks for any. What a project file says of one source is not said of another. */

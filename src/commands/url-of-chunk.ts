@@ -4,7 +4,7 @@ import { printable } from "../printable.ts";
 import { selectEntries } from "../chunks/select.ts";
 import { SplatError } from "../errors.ts";
 import { nowS } from "../time.ts";
-import { duration } from "./describe.ts";
+import { duration } from "../quantities.ts";
 import type { BucketFlags, FoundSessions, OpenBucket } from "./open-reader.ts";
 import { printResult } from "./terminal.ts";
 

@@ -26,14 +26,22 @@ export interface SpoolReport extends SpoolPurpose {
   readonly owner: LockOwner | null;
 }
 
-/** Every spool below `root`, of one captured folder when `only` names it. Throws `bad_input` for one that cannot be read. */
-export async function inspectSpools(root: string, only: string | null): Promise<SpoolReport[]> {
+/**
+ * Every spool below `root`, of one captured folder when `only` names it, for one scene when `to` does. Throws `bad_input`
+ * for one that cannot be read.
+ */
+export async function inspectSpools(
+  root: string,
+  only: string | null,
+  to: Pick<SpoolPurpose, "backend" | "scene"> | null = null,
+): Promise<SpoolReport[]> {
   const reports: SpoolReport[] = [];
   const wanted = only === null ? null : await realFolder(only);
   for (const spool of await listSpoolFolders(root)) {
     const purpose = await readPurpose(spool);
-    if (purpose !== null && (wanted === null || purpose.folder === wanted))
-      reports.push(await report(spool, purpose));
+    if (purpose === null || (wanted !== null && purpose.folder !== wanted)) continue;
+    if (to !== null && (purpose.backend !== to.backend || purpose.scene !== to.scene)) continue;
+    reports.push(await report(spool, purpose));
   }
   return reports;
 }

@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { SplatError } from "../errors.ts";
-import { run, type Modal, type ModalEnvironment } from "./modal-run.ts";
+import { run, type Modal, type ModalEnvironment, type RunOptions } from "./modal-run.ts";
 
 /** Before it, `deploy --strategy` is not there and `app logs` follows for ever. */
 const OLDEST = "1.4.0";
@@ -20,14 +20,21 @@ const TIMEOUT_MS = 120_000;
 
 const HOW_TO_GET_IT = "Get it with `uv tool install modal` or `pip install modal`, then run `modal setup`.";
 
-/** Find it. Throws `not_configured` when there is none, or none that is new enough; the signal's reason on Ctrl-C. */
-export async function findModal(environment: ModalEnvironment, signal?: AbortSignal): Promise<Modal> {
+/**
+ * Find it; `graceMs` goes for every run of it, as `RunOptions` has it. Throws `not_configured` when there is none, or none that is new
+ * enough; the signal's reason on Ctrl-C.
+ */
+export async function findModal(
+  environment: ModalEnvironment,
+  signal?: AbortSignal,
+  graceMs?: number,
+): Promise<Modal> {
   for (const command of PLACES) {
-    const version = await versionOf(command, environment, signal);
+    const version = await versionOf(command, environment, { signal, graceMs });
     // Something else may be called modal.
     if (version === null) continue;
     if (isAtLeast(version, OLDEST)) {
-      return { command, version, environment, python: await pythonOf(command, environment) };
+      return { command, version, environment, graceMs, python: await pythonOf(command, environment) };
     }
     throw new SplatError("not_configured", `Modal's program is too old: ${version}`, {
       hint: `${OLDEST} or newer is needed: \`uv tool upgrade modal\` or \`pip install -U modal\`.`,
@@ -46,11 +53,12 @@ export function isAtLeast(version: string, other: string): boolean {
 async function versionOf(
   command: readonly string[],
   environment: ModalEnvironment,
-  signal: AbortSignal | undefined,
+  { signal, graceMs }: Pick<RunOptions, "signal" | "graceMs">,
 ): Promise<string | null> {
   try {
     const { code, stdout } = await run([...command, "--version"], environment, {
       signal,
+      graceMs,
       timeoutMs: TIMEOUT_MS,
     });
     const [, version] = /^modal client version: (\d+\.\d+\.\d+)/m.exec(stdout) ?? [];

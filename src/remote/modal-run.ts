@@ -16,6 +16,8 @@ export interface Modal {
   readonly python: readonly string[] | null;
   /** The environment for it, given what a call adds. Carries no secret of ours. */
   readonly environment: ModalEnvironment;
+  /** As in {@link RunOptions}, for every run. */
+  readonly graceMs?: number | undefined;
 }
 
 export type ModalEnvironment = (
@@ -33,6 +35,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** It is ended after so long; default never. */
   readonly timeoutMs?: number | undefined;
+  /** After Ctrl-C it may tidy up for so long; default 10 s. */
+  readonly graceMs?: number | undefined;
 }
 
 /** How a run ended; of what it printed, the last lines, some thousands of them. */
@@ -55,14 +59,14 @@ const GRACE_MS = 10_000;
  * unless it ended well all the same: then what it did is done.
  */
 export function runModal(modal: Modal, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  return run([...modal.command, ...args], modal.environment, options);
+  return run([...modal.command, ...args], modal.environment, { graceMs: modal.graceMs, ...options });
 }
 
 /** Run a program with the environment of Modal's; as {@link runModal}. */
 export async function run(
   [program, ...args]: readonly string[],
   environment: ModalEnvironment,
-  { variables, cwd = HERE, onLine, signal, timeoutMs }: RunOptions = {},
+  { variables, cwd = HERE, onLine, signal, timeoutMs, graceMs = GRACE_MS }: RunOptions = {},
 ): Promise<Ran> {
   signal?.throwIfAborted();
   const child = spawn(program, args, {
@@ -75,7 +79,7 @@ export async function run(
   });
   const stdout = collect(child.stdout, (line) => onLine?.(line, "stdout"));
   const stderr = collect(child.stderr, (line) => onLine?.(line, "stderr"));
-  const interrupt = (): void => end(child);
+  const interrupt = (): void => end(child, graceMs);
   signal?.addEventListener("abort", interrupt, { once: true });
   const timer = timeoutMs === undefined ? undefined : setTimeout(interrupt, timeoutMs);
   try {
@@ -92,13 +96,13 @@ export async function run(
 }
 
 /** `uvx` does not pass a signal on to the program that it runs, so all of them are told. */
-function end(child: ChildProcess): void {
+function end(child: ChildProcess, graceMs: number): void {
   signalGroup(child, "SIGINT");
   const killed = setTimeout(() => {
     signalGroup(child, "SIGKILL");
     if (hasEnded(child)) letGo(child);
     else child.once("exit", () => letGo(child));
-  }, GRACE_MS);
+  }, graceMs);
   child.once("close", () => clearTimeout(killed));
 }
 

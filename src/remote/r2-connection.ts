@@ -53,7 +53,8 @@ export function connectionError(thrown: unknown, { host, setting = "R2_ENDPOINT_
   // The SDK calls cut connections so too, but those have a code.
   const isIdle = name === "TimeoutError" && code === "";
   const reason = isIdle ? "nothing moved on the connection" : (REASONS[code] ?? (text || code));
-  const hint = `Check ${code === "ENOTFOUND" ? `${setting}, and ` : ""}whether this machine is online.`;
+  const isOfAddress = code === "ENOTFOUND" || code === "ECONNREFUSED";
+  const hint = `Check ${isOfAddress ? `${setting}, and ` : ""}whether this machine is online.`;
   return new SplatError("unreachable", `no answer from the bucket's server at ${host}: ${reason}`, { hint });
 }
 

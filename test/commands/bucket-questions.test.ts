@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ReadStream } from "node:tty";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished, type TestContext } from "vitest";
+import { expect, it, onTestFinished, vi, type TestContext } from "vitest";
 import { saveBucketKeys } from "../../src/secrets-file.ts";
 import { saveUserConfig } from "../../src/user-config.ts";
 import { temporaryFolder } from "../helpers/backend-fixture.ts";
@@ -104,8 +104,9 @@ it("asks for what is not given, shows no secret, keeps the answers, and offers t
   type(`${SCRIPTED_KEYS.accessKeyId}\r`);
   await until("secret access key (not shown): ");
   type(`${SCRIPTED_KEYS.secretAccessKey}x\x7f\r`);
-  await until("next: ");
   expect(await ended(), shown()).toBe(0);
+  // What a process printed last may come after its end is known.
+  await vi.waitFor(() => expect(shown()).toContain("next: "), { timeout: 10_000 });
   expect(shown()).not.toContain("swordfish");
   expect(isAsBefore()).toBe(true);
   const secrets = JSON.parse(await readFile(join(folder, "secrets.json"), "utf8")) as unknown;

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { readDataset } from "../../src/capture/dataset.ts";
 import { DEMO_INTRINSICS } from "../../src/commands/demo-rig.ts";
 import { runDemo, type DemoPlan } from "../../src/commands/demo-run.ts";
 import { SplatError } from "../../src/errors.ts";
@@ -29,11 +30,18 @@ function plan(onUpdate = (_text: string): void => undefined): DemoPlan {
     say: (line: string): void => void shown.push(line),
     end: (): void => undefined,
   };
-  return { arm: false, outputDir, frames: 8, seconds: 2, progress, log: silentLog };
+  return { arm: false, outputDir, keepDir: undefined, frames: 8, seconds: 2, progress, log: silentLog };
 }
 
 test("a short demo ends with a scene, a picture and a score", async () => {
-  const result = await runDemo(plan(), new AbortController().signal);
+  const keepDir = join(outputDir, "table");
+  const result = await runDemo({ ...plan(), keepDir }, new AbortController().signal);
+  const kept = await readDataset(keepDir);
+  expect(kept.frames.map(({ name }) => name)).toEqual(
+    Array.from({ length: 8 }, (_, i) => `frame_000${i + 1}.png`),
+  );
+  expect(kept.camera).toMatchObject({ w: DEMO_INTRINSICS.width, fl_x: DEMO_INTRINSICS.fx });
+  expect(kept.problems).toEqual([]);
   const gaussians = decodePly(await readFile(join(outputDir, "scene.ply")));
   expect(gaussians.count).toBe(result.gaussians);
   expect(result.frames).toBe(8);
@@ -44,6 +52,13 @@ test("a short demo ends with a scene, a picture and a score", async () => {
   const { width, height } = DEMO_INTRINSICS;
   expect(await sharp(result.preview).metadata()).toMatchObject({ width: 2 * width, height });
   expect(shown.filter((line) => line.startsWith("warning"))).toEqual([]);
+});
+
+test("pictures are not kept among others'", async () => {
+  await writeFile(join(outputDir, "mine.png"), "");
+  await expect(runDemo({ ...plan(), keepDir: outputDir }, new AbortController().signal)).rejects.toThrow(
+    `something lies in ${outputDir} already`,
+  );
 });
 
 test("with an arm, joints come from its bus and the gripper is masked", async () => {

@@ -160,7 +160,7 @@ describe("splatctl deploy", () => {
     });
     // From now on every command talks to it.
     const status = await desk.run(["status"]);
-    expect(status.stderr).toContain(`backend ${url} (where splatctl deploy put it)`);
+    expect(status.stderr).toContain(`backend ${url} (from your settings)`);
     expect(seen.at(-1)?.headers["authorization"]).toBe(`Bearer ${token}`);
   });
 

@@ -20,6 +20,13 @@ const LENS = wristIntrinsics(240, 180);
 /** One frame in so many is held out where nothing else is said. */
 const HOLDOUT_EVERY = 8;
 
+/** Those of `names` that are there, as [{ name, folder }]. */
+export function existingScenes(names) {
+  return names
+    .filter((name) => existsSync(join(DATA, name, "transforms.json")))
+    .map((name) => ({ name, folder: join(DATA, name) }));
+}
+
 /** Those of `names` that are there, as [{ name, folder }]; if none is, a simulated scene, written into `scratch`. */
 export async function posedScenes(names, scratch, say) {
   const present = names.filter((name) => existsSync(join(DATA, name, "transforms.json")));

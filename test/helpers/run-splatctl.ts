@@ -13,12 +13,15 @@ export interface Run {
 }
 
 /** Run `splatctl ...args` to its end, without a terminal and without input. */
-export function runSplatctl(args: readonly string[], options: { cwd?: string } = {}): Promise<Run> {
+export function runSplatctl(
+  args: readonly string[],
+  options: { cwd?: string; env?: Readonly<Record<string, string>> } = {},
+): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [bin, ...args], {
       ...options,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
+      env: { ...process.env, NO_COLOR: "1", ...options.env },
     });
     let stdout = "";
     let stderr = "";
