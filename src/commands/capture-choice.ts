@@ -43,6 +43,7 @@ export type CaptureChoice = (FolderChoice | CameraChoice) & { readonly fps?: num
 /** Add the flags of a camera. */
 export function withCamera(command: Command): Command {
   return command
+    .optionsGroup("Camera:")
     .option(
       "--webcam [device]",
       "a camera instead of a folder: a device of `splatctl cameras`, rtsp://, http:// (MJPEG) or a video file",
@@ -56,7 +57,8 @@ export function withCamera(command: Command): Command {
     )
     .option("--every <n>", "look at each n-th picture of the camera only", wholeNumber(1))
     .option("--max-fps <n>", "at most so many pictures of the camera a second pass", positiveNumber)
-    .option("--no-gate", "let blurred, dark and still pictures of the camera pass too");
+    .option("--no-gate", "let blurred, dark and still pictures of the camera pass too")
+    .optionsGroup("Options:");
 }
 
 /**

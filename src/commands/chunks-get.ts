@@ -49,8 +49,10 @@ export function withChoice(command: Command): Command {
       "[name...]",
       "names, numbers, or globs in quotes, of NAME or SESSION/NAME (default: the newest)",
     )
+    .optionsGroup("Which:")
     .option("--all", "everything in the session, or in all of them with --session all")
     .option("--latest", "the newest one: each chunk is the whole scene as it stood")
     .option("--include <glob>", "only what matches this NAME or SESSION/NAME; may be given again", more)
-    .option("--exclude <glob>", "not what matches this, whatever else is said; may be given again", more);
+    .option("--exclude <glob>", "not what matches this, whatever else is said; may be given again", more)
+    .optionsGroup("Options:");
 }

@@ -27,12 +27,15 @@ export function registerInit(program: Command): void {
   const command = program
     .command("init")
     .description("set up this folder's work: asks, tries each answer at once, and writes splatctl.json")
+    .optionsGroup("Backend:")
     .addOption(new Option("--backend <way>", "where scenes are trained").choices(["local", "modal", "other"]))
     .option("--url <url>", "a backend that there is already")
     .option("--scene <name>", "which of its scenes")
+    .optionsGroup("Pictures:")
     .option("--folder <dir>", "take pictures from this folder")
     .addOption(new Option("--webcam [device]", "take pictures from a camera").conflicts("folder"))
     .option("--no-pictures", "take none")
+    .optionsGroup("Joints:")
     .addOption(
       new Option("--relay <source>", "where joints come from").choices(["serial", "http", "lerobot", "none"]),
     )
@@ -42,9 +45,12 @@ export function registerInit(program: Command): void {
       new Option("--units <unit>", "what the joints' numbers are in").choices(["rad", "deg", "norm"]),
     )
     .option("--robot-id <id>", "read LeRobot's calibration of this robot")
+    .optionsGroup("Pictures:")
     .option("--lens <lens>", "what is known of the camera, such as '640x480 530px' or '640x480 62deg'")
+    .optionsGroup("Bucket:")
     .option("--bucket", "set a bucket up too; its settings come from the environment")
     .option("--no-bucket", "set none up")
+    .optionsGroup("Options:")
     .option("--yes", "ask nothing: take the flags, the environment, and what is usual")
     .option("--json", "print one JSON object (with --yes)")
     .action(async (_options, called: Command) => {

@@ -46,9 +46,11 @@ export interface OpenBucket {
 /** Add `--scene`, `--session` and `--public`. */
 export function withBucket(command: Command): Command {
   return command
+    .optionsGroup("Bucket:")
     .option("--scene <name>", "which scene (default: SPLAT_SCENE, else main)")
     .option("--session <id>", "which of its sessions: latest, all, or an id", "latest")
-    .option("--public", "read R2_PUBLIC_URL, without any keys");
+    .option("--public", "read R2_PUBLIC_URL, without any keys")
+    .optionsGroup("Options:");
 }
 
 /**

@@ -88,7 +88,7 @@ describe("a bad road", () => {
     expect(await at(await nobody())).toMatchObject({
       code: "unreachable",
       message: expect.stringMatching(/connection refused$/) as string,
-      hint: "Check whether this machine is online.",
+      hint: "Check R2_ENDPOINT_URL, and whether this machine is online.",
     });
     expect(await at("https://bucket.invalid")).toMatchObject({
       code: "unreachable",
