@@ -104,7 +104,7 @@ test("up: pause, resume, pull, help, resize, stop with y, end", async (context) 
   terminal.resize(50, 15);
   await terminal.until((screen) => screen.split("\n").length === 15 && screen.includes("q end"));
   terminal.resize(20, 3);
-  await terminal.until(/^training \d+ %/);
+  await terminal.until(/^training \d+%/);
   terminal.resize(120, 40);
   await terminal.until((screen) => screen.split("\n").length === 40 && screen.includes("engine"));
 
