@@ -27,8 +27,9 @@ beforeAll(() => {
 
 test("the package holds the program and what a user should read, nothing else", () => {
   const allowed = [
-    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm|d\.ts)|README\.md|LICENSE|SECURITY\.md|package\.json)$/,
+    /^(bin\/splatctl\.js|dist\/.+\.(js|wasm)|README\.md|LICENSE|SECURITY\.md|package\.json)$/,
     /^templates\/\w+\/(pyproject\.toml|README\.md|LICENSE)$/,
+    /^templates\/completion\/(_splatctl|splatctl\.(bash|fish))$/,
     /^templates\/lerobot\/(src\/\w+\/\w+\.py|splat_push\.py)$/,
     /^templates\/modal\/(modal_app\.py|requirements(-\w+)?\.txt|live_splat\/(\w+\/)?\w+\.py)$/,
   ];

@@ -14,7 +14,7 @@ export function compile(files) {
   const folder = mkdtempSync(join(root, "node_modules/.compiled-"));
   const settings = {
     extends: "../../tsconfig.json",
-    compilerOptions: { rootDir: "../..", outDir: ".", declaration: false },
+    compilerOptions: { rootDir: "../..", outDir: "." },
     files: files.map((file) => `../../${file}`),
     include: ["../../src/**/*.d.ts"],
   };
