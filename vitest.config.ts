@@ -7,7 +7,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the cores of a small machine: many tests wait for programs they started.
+    maxWorkers: 3,
     reporters: ["default", "./test/helpers/skip-reporter.ts"],
     // What the other SPZ reader says of every file.
     onConsoleLog: (log) => !log.startsWith("[SPZ"),
